@@ -9,42 +9,10 @@
 
 #include "os/clock.h"
 
-#define PAUSE_US    300 /* between two requests */
+#define PAUSE_US    300 /* between two pairs of requests */
 #define PATIENCE_NS CLOCK_NS_PER_S
 
 #define THREADS_MOST 320u /* of a server */
-
-/* A frame within the guarantee, and back; a page to swap, and back. */
-static int ask_physmem(struct rogue *peer)
-{
-    struct wire_message drop = {.type = WIRE_DEALLOCATE}, reply;
-    int code = rogue_allocate(peer, 0, 1, 0);
-
-    drop.deallocate.container = peer->container;
-    drop.deallocate.ranges_count = 1;
-    drop.deallocate.ranges[0] = (struct wire_range){0, 1};
-    if (code == 0)
-        code = caller_ask_for(&peer->request, &drop, WIRE_DONE, &reply, NULL, NULL);
-    return code;
-}
-
-static int ask_swap(struct rogue *peer)
-{
-    struct wire_message store = {.type = WIRE_STORE}, drop = {.type = WIRE_FREE}, reply;
-    int code;
-
-    store.store.pages_count = 1;
-    store.store.pages[0] = (struct wire_place){.extent = 1, .offset = 0};
-    code = caller_ask_for(&peer->request, &store, WIRE_STORED, &reply, NULL, NULL);
-    if (code == 0 && reply.stored.slots[0].error != 0)
-        code = -(int)reply.stored.slots[0].error;
-    drop.free.slots_count = 1;
-    if (code == 0) {
-        drop.free.slots[0].value = reply.stored.slots[0].slot;
-        code = caller_ask_for(&peer->request, &drop, WIRE_DONE, &reply, NULL, NULL);
-    }
-    return code;
-}
 
 /* How long the thread of a schedstat has waited for processors so far. */
 static uint64_t delay_ns(const char *path)
@@ -133,26 +101,66 @@ static void note(struct bystander *bystander, uint64_t waited_ns, uint64_t proce
     }
 }
 
+/* Ask the server something, and note how long that takes: each request is measured alone. */
+static int ask(struct bystander *bystander, struct wire_message *request, enum wire_type expected,
+               struct wire_message *reply)
+{
+    static struct delays before, after; /* there is one bystander at a time */
+    uint64_t begun_ns, waited_ns;
+    int code;
+
+    delays_read(&before, bystander->server);
+    begun_ns = clock_now_ns();
+    __atomic_store_n(&bystander->asked_ns, begun_ns, __ATOMIC_RELEASE);
+    code = caller_ask_for(&bystander->peer.request, request, expected, reply, NULL, NULL);
+    waited_ns = clock_now_ns() - begun_ns;
+    if (waited_ns > __atomic_load_n(&bystander->longest_ns, __ATOMIC_ACQUIRE)) {
+        delays_read(&after, bystander->server);
+        note(bystander, waited_ns, processor_ns(&before, &after, bystander->server));
+    }
+    __atomic_store_n(&bystander->asked_ns, 0, __ATOMIC_RELEASE);
+    __atomic_add_fetch(&bystander->served, 1, __ATOMIC_ACQ_REL);
+    return code;
+}
+
+/* A frame within the guarantee, and back; a page to swap, and back. */
+static int ask_physmem(struct bystander *bystander)
+{
+    struct wire_message allocate = {.type = WIRE_ALLOCATE}, drop = {.type = WIRE_DEALLOCATE}, reply;
+    int code;
+
+    allocate.allocate.container = drop.deallocate.container = bystander->peer.container;
+    allocate.allocate.count = 1;
+    drop.deallocate.ranges_count = 1;
+    drop.deallocate.ranges[0] = (struct wire_range){0, 1};
+    code = ask(bystander, &allocate, WIRE_ALLOCATED, &reply);
+    return code == 0 ? ask(bystander, &drop, WIRE_DONE, &reply) : code;
+}
+
+static int ask_swap(struct bystander *bystander)
+{
+    struct wire_message store = {.type = WIRE_STORE}, drop = {.type = WIRE_FREE}, reply;
+    int code;
+
+    store.store.pages_count = 1;
+    store.store.pages[0] = (struct wire_place){.extent = 1, .offset = 0};
+    code = ask(bystander, &store, WIRE_STORED, &reply);
+    if (code == 0 && reply.stored.slots[0].error != 0)
+        code = -(int)reply.stored.slots[0].error;
+    if (code != 0)
+        return code;
+    drop.free.slots_count = 1;
+    drop.free.slots[0].value = reply.stored.slots[0].slot;
+    return ask(bystander, &drop, WIRE_DONE, &reply);
+}
+
 static void *main_of(void *arg)
 {
     struct bystander *bystander = arg;
-    static struct delays before, after; /* there is one bystander at a time */
     int code = 0;
 
     while (code == 0 && !__atomic_load_n(&bystander->stop, __ATOMIC_ACQUIRE)) {
-        uint64_t begun_ns, waited_ns;
-
-        delays_read(&before, bystander->server);
-        begun_ns = clock_now_ns();
-        __atomic_store_n(&bystander->asked_ns, begun_ns, __ATOMIC_RELEASE);
-        code = bystander->on_swap ? ask_swap(&bystander->peer) : ask_physmem(&bystander->peer);
-        waited_ns = clock_now_ns() - begun_ns;
-        if (waited_ns > __atomic_load_n(&bystander->longest_ns, __ATOMIC_ACQUIRE)) {
-            delays_read(&after, bystander->server);
-            note(bystander, waited_ns, processor_ns(&before, &after, bystander->server));
-        }
-        __atomic_store_n(&bystander->asked_ns, 0, __ATOMIC_RELEASE);
-        __atomic_add_fetch(&bystander->served, 1, __ATOMIC_ACQ_REL);
+        code = bystander->on_swap ? ask_swap(bystander) : ask_physmem(bystander);
         usleep(PAUSE_US);
     }
     __atomic_store_n(&bystander->error, code, __ATOMIC_RELEASE);

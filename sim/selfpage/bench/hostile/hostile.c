@@ -1,4 +1,10 @@
-/* `selfpage bench hostile`: each attack against servers of its own, with a bystander beside it. */
+/* `selfpage bench hostile`: each attack against servers of its own, with a bystander beside it.
+ *
+ * A wait that an attack causes comes back whenever the attack is played; one that the machine causes (an interrupt, a
+ * thread of the kernel that keeps a processor) does not. So an attack during which the bystander waited too long is
+ * played again, and has broken the bound only if that happened in each of several rounds: its wait is the shortest of
+ * the longest waits of its rounds. All other bounds hold in each round. What the machine does by itself is measured
+ * in the same way, without an attacker. */
 #include "selfpage/bench/hostile/hostile.h"
 
 #include <errno.h>
@@ -54,6 +60,17 @@ static const struct hostile_attack attacks[] = {
     {"locks-swap", "the same, and has pages loaded into them", true, true, locks_swap},
 };
 
+/* Until it is killed. */
+static int attack_nothing(const struct attack_target *target)
+{
+    char byte;
+
+    return read(target->leash, &byte, 1) < 0 ? -errno : 0;
+}
+
+static const struct hostile_attack control = {
+    "(none)", "no attacker: what this machine does by itself", false, false, attack_nothing};
+
 #define ATTACKS (sizeof(attacks) / sizeof(attacks[0]))
 
 /* What may grow by an attack, beyond what shares of the limits allow. */
@@ -61,11 +78,15 @@ static const struct hostile_attack attacks[] = {
 #define DESCRIPTORS_LEFT 16 /* open some time after the attack, more than before */
 #define AFTER_MS         8000u
 
+#define ROUNDS      5u /* unless another number is given */
+#define ROUNDS_MOST 20u
+
 struct hostile_options {
     const char *only;
     uint64_t bound_ns;
     uint64_t duration_ns;
     uint64_t seed;
+    uint32_t rounds;
     bool brief;
     bool json;
 };
@@ -73,16 +94,18 @@ struct hostile_options {
 /* What came of one attack. */
 struct damage {
     const char *left_out; /* why it was not played; NULL: it was */
-    uint64_t quiet_ns;    /* the longest wait before it */
-    uint64_t longest_ns;  /* during it */
-    uint64_t served;      /* requests of the bystander */
-    uint64_t variations;  /* that an attack by chance has played */
-    int64_t memory;       /* bytes more than before, at most */
-    int64_t descriptors;  /* the same */
-    int64_t left;         /* descriptors more than before, at the end */
-    int bystander;        /* its error */
-    bool books;           /* are right at the end */
-    bool ended;           /* the servers ended by themselves, with status 0 */
+    uint64_t quiet_ns;    /* the longest wait before it, of all rounds */
+    uint64_t longest_ns;  /* during it; of several rounds, in the one where that was shortest */
+    uint32_t rounds;
+    uint64_t round_ns[ROUNDS_MOST]; /* the longest wait of each */
+    uint64_t served;                /* requests of the bystander */
+    uint64_t variations;            /* that an attack by chance has played */
+    int64_t memory;                 /* bytes more than before, at most */
+    int64_t descriptors;            /* the same */
+    int64_t left;                   /* descriptors more than before, at the end */
+    int bystander;                  /* its error */
+    bool books;                     /* are right at the end */
+    bool ended;                     /* the servers ended by themselves, with status 0 */
     bool holds;
 };
 
@@ -91,7 +114,7 @@ static int time_take(void *field, const char *name, const char *text, struct sp_
     char unit[3] = "";
     double value;
 
-    if (sscanf(text, "%lf%2s", &value, unit) < 1 || value <= 0 ||
+    if (sscanf(text, "%lf%2s", &value, unit) < 1 || !(value > 0 && value <= 1e6) ||
         (strcmp(unit, "ms") != 0 && strcmp(unit, "s") != 0))
         return error_set(error, EINVAL, "--%s: \"%s\" is not a time, as 5ms or 2s", name, text);
     *(uint64_t *)field = (uint64_t)(value * (strcmp(unit, "s") == 0 ? 1e9 : 1e6));
@@ -120,8 +143,14 @@ static void attacks_help(FILE *out)
 static const struct option_row rows[] = {
     {"only", OPTION_TEXT, FIELD(only), .value = "NAME", .help = "Play this attack alone."},
     {"bound", OPTION_CALL, .take = bound_take, .value = "TIME",
-     .help = "The longest wait of a bystander that is good (5ms). Waits for a processor are not "
-             "counted, but other programs that use the disk or the memory are felt."},
+     .help = "The longest wait of a bystander for one request that is good (5ms). Waits for a "
+             "processor are not counted, but other programs that use the disk or the memory are "
+             "felt."},
+    {"rounds", OPTION_U32, FIELD(rounds), 1, ROUNDS_MOST, .value = "N",
+     .help =
+         "Play an attack during which a request waited longer again, N times in all (5): a wait "
+         "that it causes comes back in each round, one of the machine does not. The wait "
+         "that is shown is that of the best round."},
     {"duration", OPTION_CALL, .take = duration_take, .value = "TIME",
      .help = "How long each attack lasts (3s; with --short 700ms)."},
     {"seed", OPTION_U64, FIELD(seed), 0, UINT64_MAX, .value = "N",
@@ -136,7 +165,8 @@ static const struct options_syntax syntax = {
     .about =
         "Start physmem and swap, attack them with all that is known, and see what a bystander\n"
         "feels: how long it waits at most, what memory and descriptors the attack costs the\n"
-        "server, and whether its books are right afterwards. Run by root, the attacker has a\n"
+        "server, and whether its books are right afterwards. The first row is without an attacker:\n"
+        "waits in it are the machine's. Run by root, the attacker has a\n"
         "user id of its own, as the threat model has it; else it is the same user.",
     .rows = rows,
     .count = sizeof(rows) / sizeof(rows[0]),
@@ -296,8 +326,8 @@ static int play_at(struct place *place, const struct hostile_attack *attack,
     return code;
 }
 
-static int play(const struct hostile_attack *attack, const struct hostile_options *options,
-                struct damage *outcome, struct sp_error *error)
+static int play_round(const struct hostile_attack *attack, const struct hostile_options *options,
+                      struct damage *outcome, struct sp_error *error)
 {
     struct place place;
     int code;
@@ -308,11 +338,60 @@ static int play(const struct hostile_attack *attack, const struct hostile_option
     if (code == 0)
         code = play_at(&place, attack, options, outcome, error);
     outcome->ended = place_end(&place);
-    outcome->holds = outcome->left_out != NULL ||
-                     (outcome->longest_ns <= options->bound_ns && outcome->memory <= MEMORY_MOST &&
-                      outcome->left <= DESCRIPTORS_LEFT && outcome->bystander == 0 &&
-                      outcome->books && outcome->ended);
     return code;
+}
+
+/* Whether all bounds but that of the wait hold. */
+static bool is_sound(const struct damage *outcome)
+{
+    return outcome->memory <= MEMORY_MOST && outcome->left <= DESCRIPTORS_LEFT &&
+           outcome->bystander == 0 && outcome->books && outcome->ended;
+}
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Add one more round to those before it. */
+static void add_round(struct damage *all, const struct damage *round)
+{
+    uint64_t shortest_ns = all->rounds == 0 || round->longest_ns < all->longest_ns
+                               ? round->longest_ns
+                               : all->longest_ns;
+
+    all->left_out = round->left_out;
+    all->quiet_ns = round->quiet_ns > all->quiet_ns ? round->quiet_ns : all->quiet_ns;
+    all->longest_ns = shortest_ns;
+    all->round_ns[all->rounds++] = round->longest_ns;
+    all->served += round->served;
+    all->variations += round->variations;
+    all->memory = larger(all->memory, round->memory);
+    all->descriptors = larger(all->descriptors, round->descriptors);
+    all->left = larger(all->left, round->left);
+    all->bystander = all->bystander != 0 ? all->bystander : round->bystander;
+    all->books = all->books && round->books;
+    all->ended = all->ended && round->ended;
+}
+
+/* Play an attack until a round holds, or another bound than that of the wait is broken. */
+static int play(const struct hostile_attack *attack, const struct hostile_options *options,
+                struct damage *outcome, struct sp_error *error)
+{
+    struct damage round;
+    int code;
+
+    *outcome = (struct damage){.books = true, .ended = true};
+    do {
+        code = play_round(attack, options, &round, error);
+        if (code != 0)
+            return code;
+        add_round(outcome, &round);
+    } while (outcome->left_out == NULL && outcome->longest_ns > options->bound_ns &&
+             is_sound(outcome) && outcome->rounds < options->rounds);
+    outcome->holds = outcome->left_out != NULL ||
+                     (outcome->longest_ns <= options->bound_ns && is_sound(outcome));
+    return 0;
 }
 
 /* ---- What is printed ---- */
@@ -327,12 +406,23 @@ static void print_head(const struct hostile_options *options)
            "books", "");
 }
 
+/* The waits of several rounds. */
+static void print_rounds(const struct damage *outcome)
+{
+    if (outcome->rounds < 2)
+        return;
+    printf(" (rounds:");
+    for (uint32_t i = 0; i < outcome->rounds; i++)
+        printf(" %.1f", (double)outcome->round_ns[i] / 1e6);
+    printf(" ms)");
+}
+
 static void print_row(const struct hostile_attack *attack, const struct damage *outcome)
 {
     if (outcome->left_out != NULL)
         printf("%-12s left out: %s\n", attack->name, outcome->left_out);
     else
-        printf("%-12s %7.1f ms %7.1f ms %4lld MiB %5lld -> %3lld %8s  %s%s\n", attack->name,
+        printf("%-12s %7.1f ms %7.1f ms %4lld MiB %5lld -> %3lld %8s  %s%s", attack->name,
                (double)outcome->quiet_ns / 1e6, (double)outcome->longest_ns / 1e6,
                (long long)outcome->memory >> 20, (long long)outcome->descriptors,
                (long long)outcome->left, outcome->books ? "right" : "WRONG",
@@ -340,6 +430,10 @@ static void print_row(const struct hostile_attack *attack, const struct damage *
                outcome->bystander != 0 ? ": the bystander was sent away"
                : !outcome->ended       ? ": a server did not end as it should"
                                        : "");
+    if (outcome->left_out == NULL) {
+        print_rounds(outcome);
+        printf("\n");
+    }
     printf("             %s", attack->what);
     if (outcome->variations > 0)
         printf(": %llu", (unsigned long long)outcome->variations);
@@ -349,48 +443,65 @@ static void print_row(const struct hostile_attack *attack, const struct damage *
 
 static json_t *row_json(const struct hostile_attack *attack, const struct damage *outcome)
 {
+    json_t *rounds = json_array();
+
+    for (uint32_t i = 0; i < outcome->rounds; i++)
+        json_array_append_new(rounds, json_integer((json_int_t)outcome->round_ns[i]));
     if (outcome->left_out != NULL)
-        return json_pack("{ss ss ss}", "attack", attack->name, "what", attack->what, "left_out",
-                         outcome->left_out);
-    return json_pack("{ss ss sI sI sI sI sI sI sI sb sb sb}", "attack", attack->name, "what",
-                     attack->what, "quiet_ns", (json_int_t)outcome->quiet_ns, "wait_ns",
-                     (json_int_t)outcome->longest_ns, "served", (json_int_t)outcome->served,
-                     "variations", (json_int_t)outcome->variations, "memory_bytes",
-                     (json_int_t)outcome->memory, "descriptors", (json_int_t)outcome->descriptors,
-                     "descriptors_left", (json_int_t)outcome->left, "books", outcome->books,
-                     "ended", outcome->ended, "held", outcome->holds);
+        return json_pack("{ss ss ss so}", "attack", attack->name, "what", attack->what, "left_out",
+                         outcome->left_out, "rounds_ns", rounds);
+    return json_pack(
+        "{ss ss sI sI so sI sI sI sI sI sb sb sb}", "attack", attack->name, "what", attack->what,
+        "quiet_ns", (json_int_t)outcome->quiet_ns, "wait_ns", (json_int_t)outcome->longest_ns,
+        "rounds_ns", rounds, "served", (json_int_t)outcome->served, "variations",
+        (json_int_t)outcome->variations, "memory_bytes", (json_int_t)outcome->memory, "descriptors",
+        (json_int_t)outcome->descriptors, "descriptors_left", (json_int_t)outcome->left, "books",
+        outcome->books, "ended", outcome->ended, "held", outcome->holds);
+}
+
+/* Play an attack, and print or append what came of it. */
+static int play_and_tell(const struct hostile_attack *attack, const struct hostile_options *options,
+                         struct damage *outcome, json_t *list, struct sp_error *error)
+{
+    int code = play(attack, options, outcome, error);
+
+    if (code == 0 && options->json)
+        json_array_append_new(list, row_json(attack, outcome));
+    else if (code == 0)
+        print_row(attack, outcome);
+    return code;
+}
+
+static void print_json(const struct hostile_options *options, json_t *controls, json_t *list)
+{
+    json_t *all = json_pack("{sb sI si sI sO sO}", "another_user", geteuid() == 0, "bound_ns",
+                            (json_int_t)options->bound_ns, "rounds", (int)options->rounds, "seed",
+                            (json_int_t)options->seed, "control", json_array_get(controls, 0),
+                            "attacks", list);
+
+    json_dumpf(all, stdout, JSON_INDENT(2));
+    printf("\n");
+    json_decref(all);
 }
 
 static int play_all(const struct hostile_options *options, struct sp_error *error)
 {
-    json_t *list = options->json ? json_array() : NULL;
+    json_t *list = json_array(), *controls = json_array();
+    struct damage outcome;
     bool held = true;
-    int code = 0;
+    int code;
 
     print_head(options);
+    code = play_and_tell(&control, options, &outcome, controls, error);
     for (unsigned i = 0; i < ATTACKS && code == 0; i++) {
-        struct damage outcome;
-
         if (options->only != NULL && strcmp(options->only, attacks[i].name) != 0)
             continue;
-        code = play(&attacks[i], options, &outcome, error);
-        if (code != 0)
-            break;
-        held = held && outcome.holds;
-        if (options->json)
-            json_array_append_new(list, row_json(&attacks[i], &outcome));
-        else
-            print_row(&attacks[i], &outcome);
+        code = play_and_tell(&attacks[i], options, &outcome, list, error);
+        held = held && code == 0 && outcome.holds;
     }
-    if (code == 0 && options->json) {
-        json_t *all = json_pack("{sb sI sI sO}", "another_user", geteuid() == 0, "bound_ns",
-                                (json_int_t)options->bound_ns, "seed", (json_int_t)options->seed,
-                                "attacks", list);
-
-        json_dumpf(all, stdout, JSON_INDENT(2));
-        printf("\n");
-        json_decref(all);
-    }
+    if (code == 0 && options->json)
+        print_json(options, controls, list);
+    json_decref(controls);
     json_decref(list);
     if (code != 0)
         return commands_cannot(error);
@@ -399,7 +510,7 @@ static int play_all(const struct hostile_options *options, struct sp_error *erro
 
 int hostile_command(int argc, char **argv)
 {
-    struct hostile_options options = {.bound_ns = 5 * CLOCK_NS_PER_MS, .seed = 1};
+    struct hostile_options options = {.bound_ns = 5 * CLOCK_NS_PER_MS, .seed = 1, .rounds = ROUNDS};
     struct sp_error error = {0};
     int verdict;
     bool known = false;

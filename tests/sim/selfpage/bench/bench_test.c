@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <valgrind/valgrind.h>
@@ -521,7 +522,77 @@ static void an_attack_that_takes_memory_and_descriptors_shows_both(void **state)
     assert_true(json_integer_value(json_object_get(attack, "memory_bytes")) > 0);
     assert_true(json_integer_value(json_object_get(attack, "descriptors")) > 100);
     assert_true(json_integer_value(json_object_get(attack, "served")) > 0);
+    assert_int_equal(json_array_size(json_object_get(attack, "rounds_ns")),
+                     1); /* it held at once */
+    assert_int_equal(number(object, "control", "served") > 0, 1);
+    assert_int_equal(json_integer_value(json_object_get(object, "rounds")), 5);
     json_decref(object);
+}
+
+/* A directory of programs in which physmem is slow when much arrives at once; remove_slow_programs. */
+static char *slow_programs(void)
+{
+    char *directory = strdup("/tmp/selfpage-slow-XXXXXX"), path[128];
+    FILE *script;
+
+    assert_non_null(directory);
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof(path), "%s/selfpage-swap", directory);
+    assert_int_equal(symlink(TEST_BINDIR "/selfpage-swap", path), 0);
+    snprintf(path, sizeof(path), "%s/selfpage-physmem", directory);
+    script = fopen(path, "w");
+    assert_non_null(script);
+    fprintf(script,
+            "#!/bin/sh\n"
+            "export ASAN_OPTIONS=$ASAN_OPTIONS:verify_asan_link_order=0\n"
+            "LD_PRELOAD=%s exec %s/selfpage-physmem \"$@\"\n",
+            TEST_SLOW, TEST_BINDIR);
+    assert_int_equal(fchmod(fileno(script), 0755), 0);
+    assert_int_equal(fclose(script), 0);
+    return directory;
+}
+
+static void remove_slow_programs(char *directory)
+{
+    static const char *const names[] = {"selfpage-swap", "selfpage-physmem"};
+    char path[128];
+
+    for (unsigned i = 0; i < 2; i++) {
+        snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
+        assert_int_equal(unlink(path), 0);
+    }
+    assert_int_equal(rmdir(directory), 0);
+    free(directory);
+}
+
+/* A server that an attack holds for 8 ms, whatever the machine does besides, is found in each round. */
+static void a_wait_that_an_attack_causes_is_found_in_each_round(void **state)
+{
+    static const char *const arguments[] = {
+        "hostile", "--only=allocate", "--short", "--duration=300ms", "--rounds=2", "--json", NULL};
+    char *directory, *output, *errors;
+    json_t *object, *rounds;
+    const json_t *attack;
+
+    (void)state;
+    if (getenv("SELFPAGE_EMULATED") != NULL)
+        skip(); /* the emulator is what would be preloaded */
+    directory = slow_programs();
+    assert_int_equal(setenv("SELFPAGE_BINDIR", directory, 1), 0);
+    bench(1, arguments, &output, &errors);
+    assert_int_equal(unsetenv("SELFPAGE_BINDIR"), 0);
+    remove_slow_programs(directory);
+    object = json_loads(output, JSON_REJECT_DUPLICATES, NULL);
+    attack = json_array_get(json_object_get(object, "attacks"), 0);
+    rounds = json_object_get(attack, "rounds_ns");
+    assert_true(json_is_false(json_object_get(attack, "held")));
+    assert_true(json_is_true(json_object_get(attack, "books")));
+    assert_int_equal(json_array_size(rounds), 2);
+    for (size_t i = 0; i < 2; i++)
+        assert_true(json_integer_value(json_array_get(rounds, i)) > 5000000);
+    json_decref(object);
+    free(output);
+    free(errors);
 }
 
 int main(void)
@@ -529,6 +600,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(closed_loop_with_baselines),
         cmocka_unit_test(an_attack_that_takes_memory_and_descriptors_shows_both),
+        cmocka_unit_test(a_wait_that_an_attack_causes_is_found_in_each_round),
         cmocka_unit_test(open_loop),
         cmocka_unit_test(several_processes),
         cmocka_unit_test(overcommitted),
