@@ -118,7 +118,7 @@ static void measure(struct bench *bench, const struct reading *reading, const ch
     }
 }
 
-/* Passes of physmem's loop, and messages to the file server, which are its passes: it has one client
+/* Passes of physmem's loop that found input, however busy the machine is, and messages to the file server, which are its passes: it has one client
  * that waits. */
 static uint64_t count_passes(struct bench *bench, struct observer *physmem, struct observer *files)
 {

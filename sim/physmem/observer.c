@@ -49,7 +49,7 @@ void observer_status(struct service *service, struct connection *connection,
     message->error = 0;
     status.messages = service->server.counters.messages;
     status.violations = service->server.counters.violations;
-    status.passes = service->server.counters.passes;
+    status.passes = service->server.counters.fed;
     status.recall_passes = service->recall_passes;
     SP_PHYSMEM_STATUS(OBSERVER_COPY_F, OBSERVER_COPY_E)
     connection_send(connection, message, -1);

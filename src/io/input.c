@@ -167,6 +167,7 @@ static uint32_t receive(struct connection *connection)
         return 0;
     }
     connection->received_ns = server->turn_begun_ns;
+    server->fed = true;
     return size + (uint32_t)received;
 }
 

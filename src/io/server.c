@@ -72,6 +72,8 @@ static void on_prepare(uv_prepare_t *handle)
     if (server->dirty != NULL)
         connection_flush_dirty(server);
     server->counters.passes++;
+    server->counters.fed += server->fed;
+    server->fed = false;
     input_pass_end(server);
 }
 

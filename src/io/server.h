@@ -122,6 +122,7 @@ struct server_counters {
     uint64_t violations; /* connections ended for CONNECTION_VIOLATION */
     uint64_t dropped;    /* connections ended for CONNECTION_NOT_RECEIVING */
     uint64_t passes;     /* of the loop: from one wait for input to the next */
+    uint64_t fed;        /* of these, those in which something was received */
 };
 
 /* Embedded in the server's own state; its address must not change. Read-only for others but for
@@ -143,6 +144,7 @@ struct server {
     uint64_t pass_ns;       /* what turns have taken in this pass */
     uint64_t turn_begun_ns; /* the last one */
     bool in_turn;           /* it is not accounted for yet */
+    bool fed;               /* something was received in this pass */
     uint8_t descriptors;    /* enum server_descriptors */
     int listener;
     bool stopping;

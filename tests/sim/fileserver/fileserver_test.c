@@ -121,8 +121,7 @@ static int count_round_trips(void *arg)
     asked = after[1].files_status.messages - before[1].files_status.messages - 1;
     CHECK(after[1].files_status.hits - before[1].files_status.hits == CACHED_READS);
     CHECK(asked == CACHED_READS);
-    /* On a busy machine a pass can find the first half of what was sent together: four, and now and then one more. */
-    if (passes + asked > 4 * CACHED_READS + CACHED_READS / 2) {
+    if (passes + asked != 4 * CACHED_READS) {
         fprintf(stderr, "%u reads took %u round trips\n", CACHED_READS, (unsigned)(passes + asked));
         exit(1);
     }
