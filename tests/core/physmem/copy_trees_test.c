@@ -1,13 +1,18 @@
-/* All trees of up to four containers, each a logical copy of an earlier one, with up to three pages, of
- * one task and of one each: and all orders in which they are copied, written, given up in part and
- * destroyed. After each step every page of every container is compared with a plain model, the books are
- * counted again, memory is used for no more pages than can be told apart, and each task is charged for
- * its own slots and no others.
+/* All trees of up to four containers, each a logical copy of an earlier one, with up to three pages, of one task and of
+ * one each: and all states that they come to, however often and in whatever order they are copied, written, given up in
+ * part and destroyed; smaller trees are also given up softly, recovered and allocated again. From each state each step
+ * is taken. After it every page of every container is compared with a plain model, the books are counted again, memory
+ * is used for no more pages than can be told apart, and each task is charged for its own slots and no others.
  *
- * Each container has a list of steps, and all interleavings of the lists are played. Trees, and orders in a
- * tree, that differ only by which of several containers is which are played once. SELFPAGE_TREES=all takes more
- * lists, also for four containers: some fifteen minutes of one processor. They are dealt into parts:
- * SELFPAGE_TREES=3/16 plays the third of sixteen. Without it a few lists are played, and a part of the rest. */
+ * The world lies in one piece of memory, of which copies are kept: each step begins with what was there before the
+ * last.
+ *
+ * Two histories are the same if what physmem keeps of the containers is, but for numbers of frames and handles, and the
+ * order in which things were made. That this is all that matters is looked at, too: of pairs of histories that are
+ * called the same some are taken, from which each step must lead to the same again.
+ *
+ * SELFPAGE_TREES=all takes all trees: some two minutes of one processor. They are dealt into parts: SELFPAGE_TREES=3/8
+ * takes the third of eight. Without it smaller ones are taken. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -15,397 +20,477 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <valgrind/valgrind.h>
 
 #include "core/physmem/copies.h"
 #include "core/physmem/state.h"
-#include "expect.h"
+#include "forest.h"
 
-#define NODES 4u
-#define PAGES 3u
+/* Every so-manyth history that comes to a known state is compared with the one that was there first. */
+#define PAIRED 32u
 
-struct node {
-    uint32_t handle; /* 0: destroyed */
-    uint32_t parent; /* node, before this one */
-    struct physmem_task *task;
-    const char *list; /* steps: C copy from the parent, W write, R give up a page, D destroy */
-    uint32_t next;    /* of the list */
-    bool hole[PAGES];
-    uint32_t contents[PAGES];
+/* What a state comes to. */
+struct key {
+    uint64_t hash[2];
 };
 
-struct forest {
-    struct world *world;
-    struct node node[NODES];
-    struct physmem_task *task[NODES];
-    uint32_t nodes, pages;
-    uint32_t contents; /* the last that was written */
-    uint64_t tokens;
-    uint64_t steps, histories;
-    uint32_t part, parts; /* which of the trees with their lists are played: each parts-th one */
+/* A state, and the first history that leads there. */
+struct place {
+    struct key key;
+    uint32_t from; /* place before the last step */
+    uint8_t node;
+    char step;
+};
+
+/* The world and all of its memory, in blocks of powers of two. */
+#define CLASSES     16u
+#define LEAST       32u
+#define ARENA_BYTES 262144u
+
+struct stage {
+    struct forest forest;
+    struct world world;
+    size_t used;
+    void *unused[CLASSES]; /* lists of blocks */
+    _Alignas(16) unsigned char arena[ARENA_BYTES];
+};
+
+struct search {
+    const char *letters; /* steps that are taken: some of FOREST_STEPS */
+    struct stage planted, here;
+    struct place *place; /* the first is the beginning */
+    uint32_t places, capacity;
+    uint32_t *table; /* place + 1, by hash; 0: none */
+    uint32_t table_size;
+    uint64_t steps, again, paired;
+    uint32_t part, parts; /* of the trees: each parts-th is looked at */
     uint32_t dealt;
+    bool tells;
 };
 
-/* ---- What is there ---- */
+static struct stage stage;
 
-static uint64_t contents_of(const struct forest *forest, const struct node *node, uint32_t page)
+/* ---- Memory ---- */
+
+static unsigned class_of(size_t size)
+{
+    unsigned class = 0;
+
+    while (((size_t)LEAST << class) < size)
+        class ++;
+    assert_true(class < CLASSES);
+    return class;
+}
+
+static void *take_block(size_t size)
+{
+    unsigned class = class_of(size);
+    void **block = stage.unused[class];
+
+    if (block != NULL) {
+        stage.unused[class] = *block;
+        return block;
+    }
+    assert_true(ARENA_BYTES - stage.used >= (size_t)LEAST << class);
+    block = (void **)(void *)(stage.arena + stage.used);
+    stage.used += (size_t)LEAST << class;
+    return block;
+}
+
+static void give_block(void *block, size_t size)
+{
+    unsigned class = class_of(size);
+
+    *(void **)block = stage.unused[class];
+    stage.unused[class] = block;
+}
+
+static void *resize(void *context, void *block, size_t old_size, size_t new_size)
+{
+    void *other = block;
+
+    (void)context;
+    if (new_size > 0 && (block == NULL || class_of(new_size) != class_of(old_size)))
+        other = take_block(new_size);
+    if (block != NULL && other != block)
+        memcpy(other, block, old_size < new_size ? old_size : new_size);
+    if (block != NULL && (other != block || new_size == 0))
+        give_block(block, old_size);
+    return new_size > 0 ? other : NULL;
+}
+
+/* All but the record of effects, of which only the latest count. */
+static void copy_stage(struct stage *to, const struct stage *from)
+{
+    const size_t record = offsetof(struct stage, world.record);
+    const size_t used = offsetof(struct stage, used);
+
+    memcpy(to, from, record);
+    memcpy((char *)to + used, (const char *)from + used,
+           offsetof(struct stage, arena) - used + from->used);
+}
+
+static void save(struct stage *to)
+{
+    copy_stage(to, &stage);
+}
+
+static void load(const struct stage *from)
+{
+    copy_stage(&stage, from);
+}
+
+/* ---- Keys ---- */
+
+struct writer {
+    uint8_t byte[1024];
+    uint32_t count;
+    uint32_t
+        extent[NODES * PAGES]; /* clean ones, by handle, in the order in which slots name them */
+    uint32_t extents;
+    uint64_t contents[2 * NODES * PAGES]; /* in the order in which they are met */
+    uint32_t kinds;
+};
+
+static void put(struct writer *writer, uint32_t value)
+{
+    assert_true(value < 256 && writer->count < sizeof(writer->byte));
+    writer->byte[writer->count++] = (uint8_t)value;
+}
+
+static void put_contents(struct writer *writer, uint64_t contents)
+{
+    uint32_t i = 0;
+
+    if (contents == 0) {
+        put(writer, 0);
+        return;
+    }
+    while (i < writer->kinds && writer->contents[i] != contents)
+        i++;
+    assert_true(i < sizeof(writer->contents) / sizeof(writer->contents[0]));
+    if (i == writer->kinds)
+        writer->contents[writer->kinds++] = contents;
+    put(writer, i + 1);
+}
+
+static void put_pages(struct writer *writer, const struct physmem_shell_extent *extent)
+{
+    put(writer, extent->pages);
+    for (uint32_t i = 0; i < extent->pages; i++)
+        put_contents(writer, extent->page[i]);
+}
+
+static uint32_t number_of(struct writer *writer, uint32_t handle)
+{
+    uint32_t i = 0;
+
+    while (i < writer->extents && writer->extent[i] != handle)
+        i++;
+    assert_true(i < NODES * PAGES);
+    if (i == writer->extents)
+        writer->extent[writer->extents++] = handle;
+    return i;
+}
+
+static void put_home(struct writer *writer, const struct forest *forest, const struct node *node)
 {
     const struct physmem *physmem = forest->world->physmem;
     const struct container *container = handles_object(&physmem->containers, node->handle);
-    struct extent *home = container_extent(container, page);
+    struct extent *home = container_extent(container, 0);
 
-    if (extent_slot(home, page)->copy)
-        return physmem_shell_extent(&forest->world->shell,
-                                    copies_extent(physmem, home, page)->handle)
-            ->page[home->copied[page].page];
-    return home->handle == 0
-               ? 0
-               : physmem_shell_extent(&forest->world->shell, home->handle)->page[page];
-}
+    put(writer, container->allocated);
+    put(writer, container->soft);
+    put(writer, home == NULL ? 0 : 1u + (home->handle != 0) + 2u * home->pending);
+    if (home == NULL)
+        return;
+    for (uint32_t page = 0; page < forest->pages; page++) {
+        const struct container_slot *slot = extent_slot(home, page);
 
-static uint32_t pages_in_use(const struct world *world)
-{
-    uint32_t pages = 0;
-
-    for (uint32_t i = 0; i < world->shell.extents; i++)
-        for (uint32_t j = 0; world->shell.extent[i] != NULL && j < EXTENT_PAGES; j++)
-            pages += world->shell.extent[i]->page[j] != 0;
-    return pages;
-}
-
-/* Pages that can be told apart: contents that some slot shows. Between tasks contents may be there once
- * for each task: a descriptor must not show more than its task may see. */
-static uint32_t distinct_pages(const struct forest *forest, bool alone)
-{
-    uint32_t seen[NODES * PAGES], count = 0;
-
-    for (uint32_t i = 0; i < forest->nodes; i++)
-        for (uint32_t page = 0; page < forest->pages; page++) {
-            const struct node *node = &forest->node[i];
-            uint32_t j = 0;
-
-            if (node->handle == 0 || node->hole[page] || node->contents[page] == 0)
-                continue;
-            while (j < count && (!alone || seen[j] != node->contents[page]))
-                j++;
-            if (j == count)
-                seen[count++] = node->contents[page];
+        put(writer, (slot->frame != SLOT_NO_FRAME) + 2u * slot->soft + 4u * slot->rights +
+                        16u * slot->unmapping + 32u * slot->copy);
+        if (slot->copy) {
+            put(writer, number_of(writer, home->copied[page].extent));
+            put(writer, home->copied[page].page);
         }
-    return count;
+    }
+    if (home->handle != 0)
+        put_pages(writer, physmem_shell_extent(&forest->world->shell, home->handle));
 }
 
-static void compare(const struct forest *forest, bool alone)
+/* Which tasks may read a clean extent, and have it. */
+static void put_readers(struct writer *writer, const struct forest *forest,
+                        const struct clean *clean)
 {
-    check_books(forest->world);
-    for (uint32_t i = 0; i < forest->nodes; i++) {
-        uint32_t held = 0;
+    uint32_t reads[NODES] = {0};
 
-        for (uint32_t j = 0; j < forest->nodes; j++)
-            for (uint32_t page = 0; page < forest->pages; page++)
-                held += forest->node[j].task == forest->node[i].task &&
-                        forest->node[j].handle != 0 && !forest->node[j].hole[page];
-        assert_int_equal(world_status(forest->node[i].task).held, held);
-        for (uint32_t page = 0; forest->node[i].handle != 0 && page < forest->pages; page++)
-            if (!forest->node[i].hole[page])
-                assert_int_equal(contents_of(forest, &forest->node[i], page),
-                                 forest->node[i].contents[page]);
+    for (uint32_t i = 0; i < clean->readers; i++)
+        for (uint32_t task = 0; task < NODES; task++)
+            if (forest->task[task]->id == clean->reader[i].task)
+                reads[task] += 1u + clean->reader[i].shown;
+    for (uint32_t task = 0; task < NODES; task++)
+        put(writer, reads[task]);
+}
+
+static void put_clean(struct writer *writer, const struct forest *forest, uint32_t handle)
+{
+    const struct physmem *physmem = forest->world->physmem;
+    const struct extent *extent = handles_object(&physmem->extents, handle);
+
+    put(writer, extent->allocated);
+    put(writer, extent->pending + 2u * extent->clean->filling);
+    put_readers(writer, forest, extent->clean);
+    for (uint32_t page = 0; page < extent->pages; page++)
+        put(writer, extent->clean->user[page]);
+    put_pages(writer, physmem_shell_extent(&forest->world->shell, handle));
+}
+
+static struct key key_of(const struct forest *forest)
+{
+    static struct writer writer;
+    struct key key = {{UINT64_C(0xcbf29ce484222325), UINT64_C(0x9e3779b97f4a7c15)}};
+
+    writer.count = writer.extents = writer.kinds = 0;
+    for (uint32_t i = 0; i < forest->nodes; i++) {
+        put(&writer, forest->node[i].handle != 0);
+        if (forest->node[i].handle != 0)
+            put_home(&writer, forest, &forest->node[i]);
     }
-    assert_true(pages_in_use(forest->world) <= distinct_pages(forest, alone));
+    for (uint32_t i = 0; i < writer.extents; i++)
+        put_clean(&writer, forest, writer.extent[i]);
+    for (uint32_t i = 0; i < writer.count; i++) {
+        key.hash[0] = (key.hash[0] ^ writer.byte[i]) * UINT64_C(0x100000001b3);
+        key.hash[1] = (key.hash[1] + writer.byte[i] + 1) * UINT64_C(0xd6e8feb86659fd93);
+        key.hash[1] ^= key.hash[1] >> 29;
+    }
+    return key;
+}
+
+/* ---- Places ---- */
+
+static bool same(struct key a, struct key b)
+{
+    return a.hash[0] == b.hash[0] && a.hash[1] == b.hash[1];
+}
+
+static uint32_t *slot_of(const struct search *search, struct key key)
+{
+    uint32_t at = (uint32_t)(key.hash[1] & (search->table_size - 1));
+
+    while (search->table[at] != 0 && !same(search->place[search->table[at] - 1].key, key))
+        at = (at + 1) & (search->table_size - 1);
+    return &search->table[at];
+}
+
+static void grow(struct search *search)
+{
+    search->table_size = search->table_size == 0 ? 1024 : 2 * search->table_size;
+    free(search->table);
+    search->table = calloc(search->table_size, sizeof(*search->table));
+    search->capacity = search->table_size / 2;
+    search->place = realloc(search->place, search->capacity * sizeof(*search->place));
+    assert_true(search->table != NULL && search->place != NULL);
+    for (uint32_t i = 0; i < search->places; i++)
+        *slot_of(search, search->place[i].key) = i + 1;
+}
+
+/* The place of a state; a new one if `place` is the first way there. */
+static uint32_t enter(struct search *search, struct place place)
+{
+    uint32_t *slot;
+
+    if (search->places == search->capacity)
+        grow(search);
+    slot = slot_of(search, place.key);
+    if (*slot == 0) {
+        search->place[search->places++] = place;
+        *slot = search->places;
+    }
+    return *slot - 1;
 }
 
 /* ---- Steps ---- */
 
-static void write_page(struct forest *forest, struct node *node, uint32_t page)
+/* A place by the first history that leads there. */
+static void go_to(const struct search *search, uint32_t where)
 {
-    const struct physmem_effect *reply =
-        world_map_as(forest->world, node->task, node->handle, page, 1,
-                     SLOT_READ | SLOT_WRITE | PHYSMEM_FORCE_WRITE);
-    const struct physmem_map_item *item;
+    const struct place *place = &search->place[where];
 
-    assert_int_equal(reply->error, node->hole[page] ? ENOENT : 0);
-    if (reply->error != 0)
+    if (where == 0) {
+        load(&search->planted);
         return;
-    item = physmem_map_items(forest->world->physmem, reply->mapped.first);
-    node->contents[page] = ++forest->contents;
-    world_extent(forest->world, item->extent)->page[item->offset] = node->contents[page];
-    world_range(forest->world, physmem_unmap_own, node->task, node->handle, page, 1);
-}
-
-/* Copy all pages from the parent. A hole on either side makes that nothing at all. */
-static void copy_from_parent(struct forest *forest, struct node *node)
-{
-    const struct node *parent = &forest->node[node->parent];
-    const struct physmem_piece piece = {0, 0, forest->pages};
-    const struct physmem_effect *reply =
-        world_copy(forest->world, node->task, parent->handle, node->handle, &piece, 1);
-    uint32_t error = parent->handle == 0 ? ENOENT : 0;
-
-    for (uint32_t page = 0; page < forest->pages && error == 0; page++)
-        error = parent->hole[page] ? ENOENT : node->hole[page] ? ENOMEM : 0;
-    assert_int_equal(reply->error, error);
-    if (error == 0)
-        memcpy(node->contents, parent->contents, sizeof(node->contents));
-}
-
-static void step(struct forest *forest, struct node *node, char what)
-{
-    uint32_t which = (uint32_t)(node - forest->node);
-    const struct physmem_request request = world_request(forest->world, node->task);
-
-    switch (what) {
-    case 'C':
-        copy_from_parent(forest, node);
-        break;
-    case 'W':
-        write_page(forest, node, which % forest->pages);
-        break;
-    case 'R':
-        world_range(forest->world, physmem_frames_deallocate, node->task, node->handle,
-                    (which + 1) % forest->pages, 1);
-        node->hole[(which + 1) % forest->pages] = true;
-        break;
-    default:
-        physmem_container_destroy(forest->world->physmem, forest->world->now, &request,
-                                  node->handle);
-        world_run(forest->world);
-        node->handle = 0;
     }
+    go_to(search, place->from);
+    forest_step(&stage.forest, &stage.forest.node[place->node], place->step);
 }
 
-/* ---- Histories ---- */
-
-/* All containers with frames, whose pages hold contents of their own; all tasks may copy from all. */
-static void plant(struct forest *forest, bool alone)
+/* Whether a step makes sense: of a container that is there. The first has nothing to copy from. */
+static bool is_possible(uint32_t node, char step)
 {
-    for (uint32_t i = 0; i < forest->nodes; i++) {
-        struct node *node = &forest->node[i];
+    return stage.forest.node[node].handle != 0 && (node > 0 || step != 'C');
+}
 
-        node->task = forest->task[alone ? 0 : i];
-        node->handle = world_container(forest->world, node->task, PAGES);
-        node->next = 0;
-        memset(node->hole, 0, sizeof(node->hole));
-        memset(node->contents, 0, sizeof(node->contents));
-        assert_int_equal(
-            world_allocate(forest->world, node->task, node->handle, 0, forest->pages, PHYSMEM_ZERO)
-                ->error,
-            0);
-        for (uint32_t page = 0; page < forest->pages; page++)
-            write_page(forest, node, page);
-    }
-    for (uint32_t i = 0; !alone && i < forest->nodes; i++)
-        for (uint32_t j = 0; j < forest->nodes; j++) {
-            const struct physmem_permission permission = {.token = ++forest->tokens,
-                                                          .rights = SLOT_READ};
+/* Take a step, and look at everything. */
+static struct key take(struct search *search, uint32_t node, char step)
+{
+    forest_step(&stage.forest, &stage.forest.node[node], step);
+    forest_compare(&stage.forest);
+    search->steps++;
+    return key_of(&stage.forest);
+}
 
-            if (j == i)
+/* Two histories are said to lead to the same place: to `where`, and to `other`, from where `node` takes `step`. */
+static void expect_same(struct search *search, uint32_t where, struct place other)
+{
+    static struct stage one, another;
+
+    go_to(search, where);
+    save(&one);
+    go_to(search, other.from);
+    forest_step(&stage.forest, &stage.forest.node[other.node], other.step);
+    save(&another);
+    search->paired++;
+    for (uint32_t i = 0; i < stage.forest.nodes; i++)
+        for (const char *step = search->letters; *step != 0; step++) {
+            struct key key;
+
+            load(&one);
+            if (!is_possible(i, *step))
                 continue;
-            world_share(forest->world, forest->node[i].task, forest->node[i].handle, &permission);
-            assert_int_equal(world_adopt(forest->world, forest->node[j].task,
-                                         forest->node[i].handle, permission.token)
-                                 ->error,
-                             0);
+            key = take(search, i, *step);
+            load(&another);
+            assert_true(same(take(search, i, *step), key));
         }
 }
 
-/* Play the interleaving `order`: each entry names the container whose next step it is. */
-static void play(struct forest *forest, const uint8_t *order, uint32_t length, bool alone)
+/* Each step from a place. */
+static void look_around(struct search *search, uint32_t where)
 {
-    plant(forest, alone);
-    compare(forest, alone);
-    for (uint32_t i = 0; i < length; i++) {
-        struct node *node = &forest->node[order[i]];
+    go_to(search, where);
+    save(&search->here);
+    for (uint32_t i = 0; i < search->here.forest.nodes; i++)
+        for (const char *step = search->letters; *step != 0; step++) {
+            struct place next = {.from = where, .node = (uint8_t)i, .step = *step};
+            uint32_t before = search->places, found;
 
-        step(forest, node, node->list[node->next++]);
-        compare(forest, alone);
-        forest->steps++;
-    }
-    for (uint32_t i = 0; i < forest->nodes; i++)
-        assert_int_equal(forest->node[i].handle, 0); /* every list ends with D */
-    assert_int_equal(pages_in_use(forest->world), 0);
-    forest->histories++;
+            load(&search->here);
+            if (!is_possible(i, *step))
+                continue;
+            next.key = take(search, i, *step);
+            found = enter(search, next);
+            if (search->places == before && found != where && search->again++ % PAIRED == 0)
+                expect_same(search, found, next);
+        }
 }
 
-/* Whether a container copies from the same one as the container before it, and nobody copies from either:
- * nothing then tells which of them is which, but their lists. */
-static bool is_like_the_last(const struct forest *forest, uint32_t node)
+/* All states of the tree that the forest is. */
+static void explore(struct search *search)
 {
-    if (node < 2 || forest->node[node - 1].parent != forest->node[node].parent)
-        return false;
-    for (uint32_t i = node + 1; i < forest->nodes && i < NODES; i++)
-        if (forest->node[i].parent == node || forest->node[i].parent == node - 1)
-            return false;
-    return true;
-}
+    static struct stage bare;
 
-/* Of two that are alike, lists and all, the one before takes its first step first. */
-static bool has_to_wait(const struct forest *forest, uint32_t i)
-{
-    const struct node *node = &forest->node[i];
-
-    return node->next == 0 && is_like_the_last(forest, i) && node[-1].next == 0 &&
-           node[-1].list == node->list;
-}
-
-/* All interleavings, from the `length`-th entry of the order on. */
-static void interleave(struct forest *forest, uint8_t *order, uint32_t length, bool alone)
-{
-    bool more = false;
-
-    for (uint32_t i = 0; i < forest->nodes; i++) {
-        struct node *node = &forest->node[i];
-
-        if (node->list[node->next] == 0)
-            continue;
-        more = true;
-        if (has_to_wait(forest, i))
-            continue;
-        node->next++;
-        order[length] = (uint8_t)i;
-        interleave(forest, order, length + 1, alone);
-        node->next--;
-    }
-    if (!more) {
-        uint32_t next[NODES];
-
-        for (uint32_t i = 0; i < forest->nodes; i++)
-            next[i] = forest->node[i].next;
-        play(forest, order, length, alone);
-        for (uint32_t i = 0; i < forest->nodes; i++)
-            forest->node[i].next = next[i];
-    }
-}
-
-/* All ways to give each container from `node` on a list, the first one of `roots`, others of `lists`. */
-static void choose_lists(struct forest *forest, uint32_t node, const char *const roots[],
-                         const char *const lists[], bool alone)
-{
-    const char *const *list = node == 0 ? roots : lists;
-    uint8_t order[NODES * 8];
-
-    if (node >= forest->nodes || node >= NODES) {
-        for (uint32_t i = 0; i < forest->nodes; i++)
-            forest->node[i].next = 0;
-        if (forest->dealt++ % forest->parts == forest->part)
-            interleave(forest, order, 0, alone);
-        return;
-    }
-    while (is_like_the_last(forest, node) && *list != forest->node[node - 1].list)
-        list++;
-    for (; *list != NULL; list++) {
-        forest->node[node].list = *list;
-        choose_lists(forest, node + 1, roots, lists, alone);
-    }
-}
-
-/* Whether a tree, which grows by a container that copies from `parent`, looks like one that is played anyway:
- * containers are counted from the root down, and of two that copy from the same one the first is copied from
- * first. */
-static bool is_played_anyway(const struct forest *forest, uint32_t node, uint32_t parent)
-{
-    bool copied = false;
-
-    if (node > 1 && parent < forest->node[node - 1].parent)
-        return true;
-    if (parent < 2 || forest->node[parent - 1].parent != forest->node[parent].parent)
-        return false;
-    for (uint32_t i = parent; i < node; i++)
-        copied |= forest->node[i].parent == parent - 1;
-    return !copied;
+    save(&bare);
+    search->places = 0;
+    memset(search->table, 0, search->table_size * sizeof(*search->table));
+    forest_plant(&stage.forest);
+    forest_compare(&stage.forest);
+    save(&search->planted);
+    enter(search, (struct place){.key = key_of(&stage.forest)});
+    for (uint32_t i = 0; i < search->places; i++)
+        look_around(search, i);
+    load(&bare);
 }
 
 /* All trees: each container but the first is a copy of an earlier one. */
-static void choose_parents(struct forest *forest, uint32_t node, const char *const roots[],
-                           const char *const lists[], bool alone)
+static void explore_trees(struct search *search, uint32_t node, uint64_t *placesp)
 {
-    if (node >= forest->nodes || node >= NODES) {
-        choose_lists(forest, 0, roots, lists, alone);
+    if (node >= stage.forest.nodes || node >= NODES) {
+        if (search->dealt++ % search->parts != search->part)
+            return;
+        explore(search);
+        *placesp += search->places;
         return;
     }
     for (uint32_t parent = 0; parent < node; parent++) {
-        if (is_played_anyway(forest, node, parent))
-            continue;
-        forest->node[node].parent = parent;
-        choose_parents(forest, node + 1, roots, lists, alone);
+        stage.forest.node[node].parent = parent;
+        explore_trees(search, node + 1, placesp);
     }
 }
 
-static void play_all(struct forest *forest, uint32_t nodes, uint32_t pages,
-                     const char *const roots[], const char *const lists[])
+static void explore_all(struct search *search, const char *letters, uint32_t nodes, uint32_t pages)
 {
-    forest->nodes = nodes;
-    forest->pages = pages;
-    choose_parents(forest, 1, roots, lists, true);
-    choose_parents(forest, 1, roots, lists, false);
-}
+    for (unsigned alone = 0; alone < 2; alone++) {
+        uint64_t places = 0;
 
-static const char *const roots[] = {"WD", "RD", "WRD", "D", NULL};
-static const char *const lists[] = {"CWD", "CRD", "WCD", "CWRD", "CD", "RCD", NULL};
-static const char *const few_roots[] = {"WD", "RD", NULL};
-static const char *const few_lists[] = {"CWD", "CRD", NULL};
-static const char *const one_root[] = {"WD", NULL};
-static const char *const one_list[] = {"CD", NULL};
-
-/* One of `parts` parts of all. */
-static void play_part(struct forest *forest, uint32_t part, uint32_t parts)
-{
-    forest->part = part;
-    forest->parts = parts;
-    forest->dealt = 0;
-    for (uint32_t pages = 1; pages <= PAGES; pages++) {
-        for (uint32_t nodes = 1; nodes < NODES; nodes++)
-            play_all(forest, nodes, pages, roots, lists);
-        play_all(forest, NODES, pages, few_roots, few_lists);
+        stage.forest.nodes = nodes;
+        stage.forest.pages = pages;
+        stage.forest.alone = alone == 1;
+        search->letters = letters;
+        search->steps = search->paired = 0;
+        explore_trees(search, 1, &places);
+        if (places > 0 && search->tells)
+            print_message(
+                "%u containers, %u pages, %s, steps %s: %llu states, %llu steps, %llu pairs\n",
+                nodes, pages, alone ? "one task" : "a task each", letters,
+                (unsigned long long)places, (unsigned long long)search->steps,
+                (unsigned long long)search->paired);
     }
 }
 
-/* The part that is played each time, of so many. */
-#define PARTS 512u
+/* Trees of so many containers at most, with so many pages at most, and these steps. */
+struct size {
+    uint32_t nodes, pages;
+    const char *letters;
+};
 
-static void play_few(struct forest *forest)
+static const struct size all_sizes[] = {
+    {2, PAGES, FOREST_STEPS}, {3, 2, "CWRSVAD"}, {3, PAGES, "CWwRD"}, {NODES, PAGES, "CWRD"}, {0}};
+static const struct size some_sizes[] = {
+    {2, PAGES, FOREST_STEPS}, {3, 1, "CWRSVAD"}, {3, PAGES, "CWRD"}, {NODES, 1, "CWRD"}, {0}};
+static const struct size few_sizes[] = {{2, 1, "CWRSVAD"}, {2, 2, "CWwRD"}, {0}};
+
+static void begin(struct search *search, const char *wanted)
 {
-    forest->part = 0;
-    forest->parts = 1;
-    for (uint32_t pages = 1; pages <= PAGES; pages++) {
-        play_all(forest, 1, pages, roots, lists);
-        play_all(forest, 2, pages, roots, lists);
-    }
-    if (RUNNING_ON_VALGRIND)
-        return;
-    play_all(forest, 3, PAGES, few_roots, few_lists);
-    play_all(forest, NODES, 2, one_root, one_list);
-    play_part(forest, 7, PARTS);
+    static const struct allocator allocator = {.resize = resize};
+
+    *search = (struct search){.part = 1, .parts = 1};
+    if (wanted != NULL && strcmp(wanted, "all") != 0 &&
+        (sscanf(wanted, "%u/%u", &search->part, &search->parts) != 2 || search->part == 0 ||
+         search->part > search->parts))
+        fail_msg("SELFPAGE_TREES is 'all', or the part of how many: '3/8'");
+    search->part--;
+    search->tells = wanted != NULL;
+    world_init(&stage.world, &allocator);
+    assert_int_equal(world_start(&stage.world, FOREST_FRAMES, 4, 0), 0);
+    forest_init(&stage.forest, &stage.world);
+    grow(search);
 }
 
 static void test_all_trees_in_all_orders(void **state)
 {
-    static struct forest forest;
+    static struct search search;
     const char *wanted = getenv("SELFPAGE_TREES");
-    unsigned part = 1, parts = 1;
-    struct world *world = *state;
+    const struct size *size = wanted != NULL        ? all_sizes
+                              : RUNNING_ON_VALGRIND ? few_sizes
+                                                    : some_sizes;
 
-    forest = (struct forest){.world = world};
-    for (uint32_t i = 0; i < NODES; i++) {
-        forest.task[i] = world_task(world, "task");
-        world_contract(world, forest.task[i], SP_GUARANTEED, i == 0 ? NODES * PAGES : PAGES);
-    }
-    if (wanted == NULL) {
-        play_few(&forest);
-    } else {
-        if (strcmp(wanted, "all") != 0 &&
-            (sscanf(wanted, "%u/%u", &part, &parts) != 2 || part == 0 || part > parts))
-            fail_msg("SELFPAGE_TREES is 'all', or the part of how many: '3/16'");
-        play_part(&forest, part - 1, parts);
-    }
-    print_message("%llu histories, %llu steps\n", (unsigned long long)forest.histories,
-                  (unsigned long long)forest.steps);
-    assert_true(forest.histories > 100);
+    (void)state;
+    begin(&search, wanted);
+    for (; size->nodes > 0; size++)
+        for (uint32_t nodes = 1; nodes <= size->nodes; nodes++)
+            for (uint32_t pages = 1; pages <= size->pages; pages++)
+                explore_all(&search, size->letters, nodes, pages);
+    assert_int_equal(world_end(&stage.world), 0);
+    free(search.place);
+    free(search.table);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_all_trees_in_all_orders, setup, teardown),
+        cmocka_unit_test(test_all_trees_in_all_orders),
     };
 
     return cmocka_run_group_tests_name("core/physmem/copy_trees", tests, NULL, NULL);

@@ -196,7 +196,8 @@ static void allocate(struct plain *plain, uint32_t c, uint32_t s)
         container->slot[s] = (struct plain_slot){.kind = FRAME};
 }
 
-static void write_page(struct plain *plain, uint32_t c, uint32_t s)
+/* A write of a part of a page: what is not written stays, unless nobody knows what it is. */
+static void write_part(struct plain *plain, uint32_t c, uint32_t s, bool known)
 {
     struct plain_container *container = &plain->container[c];
     struct physmem_task *task = plain->task[owner_of(c)];
@@ -211,11 +212,19 @@ static void write_page(struct plain *plain, uint32_t c, uint32_t s)
     if (error != 0)
         return;
     item = physmem_map_items(plain->world->physmem, reply->mapped.first);
+    if (known)
+        assert_int_equal(world_extent(plain->world, item->extent)->page[item->offset],
+                         container->slot[s].contents);
     container->slot[s].contents = ++plain->contents;
     container->slot[s].origin = 0;
     see(plain, owner_of(c), plain->contents);
     world_extent(plain->world, item->extent)->page[item->offset] = plain->contents;
     world_range(plain->world, physmem_unmap_own, task, container->handle, s, 1);
+}
+
+static void write_page(struct plain *plain, uint32_t c, uint32_t s)
+{
+    write_part(plain, c, s, true);
 }
 
 /* Deallocate, release, recover, or leave the data to others and write. */
@@ -234,7 +243,7 @@ static void change(struct plain *plain, uint32_t c, uint32_t s, world_range_func
     if (error != 0)
         return;
     if (function == physmem_orphan && slot->kind == FRAME)
-        write_page(plain, c, s);
+        write_part(plain, c, s, false);
     else if (function == physmem_orphan)
         return;
     else if (function == physmem_frames_deallocate)
