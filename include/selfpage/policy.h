@@ -145,6 +145,9 @@ struct sp_policy_env {
      *  the policy has SP_POLICY_WANTS_IDS, in a live task, and where pages are sampled: then there is
      *  nothing but page numbers. */
     uint64_t (*id)(struct sp_policy_env *env, sp_page page);
+    /** The policy knows nothing more of this page, which is not resident, or is being removed for good. NULL unless
+     *  the policy has SP_POLICY_TELLS, and where the engine does not want to be told. */
+    void (*forgotten)(struct sp_policy_env *env, sp_page page);
 };
 
 /** A parameter a policy takes: `name:small=0.1,ghost=0.9`. */
@@ -177,6 +180,14 @@ struct sp_policy_config {
  *  whatever their numbers are, and does not look at `incoming`. An engine may then name resident pages by other numbers,
  *  of which those that were free are used again, and SP_NO_PAGE as incoming: a replay is faster this way. */
 #define SP_POLICY_FORGETS 16u
+
+/** The policy remembers some pages that left, ghosts, and calls env->forgotten, unless that is NULL, as soon as it keeps
+ *  nothing of one: when it gives up a ghost, or in remove, unless for SP_PINNED or SP_SKIPPED, if it keeps none. What it
+ *  then has of the page is as for one that never came. It treats pages alike whatever their numbers are, and looks at
+ *  `incoming` only to see whether it is a ghost. An engine may then name resident pages and ghosts by other numbers, of
+ *  which those that were forgotten are used again, and SP_NO_PAGE as incoming where it is no ghost: a replay takes less
+ *  memory, and less time where frames are few. Not together with SP_POLICY_FORGETS, nor with the future. */
+#define SP_POLICY_TELLS 64u
 
 /** In a live task the policy learns of references by env->referenced alone: it needs no order of references between two
  *  such questions, no moment of a first write, and does not look at env->time, which counts fewer references then.

@@ -83,8 +83,9 @@ bool check_text_declaration(const struct policy_choice *choice, struct check_log
 {
     const struct sp_policy *policy = choice->policy, *form;
 
-    if ((policy->flags & ~(SP_POLICY_LIVE | SP_POLICY_NEEDS_FUTURE | SP_POLICY_WANTS_IDS |
-                           SP_POLICY_TAKES_FUTURE | SP_POLICY_FORGETS | SP_POLICY_SAMPLES)) != 0)
+    if ((policy->flags &
+         ~(SP_POLICY_LIVE | SP_POLICY_NEEDS_FUTURE | SP_POLICY_WANTS_IDS | SP_POLICY_TAKES_FUTURE |
+           SP_POLICY_FORGETS | SP_POLICY_SAMPLES | SP_POLICY_TELLS)) != 0)
         check_text_breach(log, "its flags, %#x, have bits that this interface does not know",
                           policy->flags);
     if ((policy->flags & SP_POLICY_LIVE) != 0 && (policy->flags & SP_POLICY_NEEDS_FUTURE) != 0)

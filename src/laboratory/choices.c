@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "replay/engine.h"
 
 static int choose(struct choices *choices, size_t i, const struct sp_replay_options *options,
                   struct sp_error *error)
@@ -22,6 +23,9 @@ static int choose(struct choices *choices, size_t i, const struct sp_replay_opti
     if (result != 0)
         return result;
     choices->flags |= choices->handles[i].choice.policy->flags;
+    choices->needs_future |=
+        (choices->handles[i].choice.policy->flags & SP_POLICY_NEEDS_FUTURE) != 0 &&
+        !engine_is_optimum(choices->handles[i].choice.policy);
     choices->labels[i] = strdup(own != NULL ? own->name : text);
     return choices->labels[i] != NULL ? 0 : error_set(error, ENOMEM, "no memory for the policies");
 }

@@ -236,8 +236,7 @@ static int find(struct finding *f, struct sp_error *error)
     int result = choose(f, error);
 
     if (result == 0)
-        result = survey_prepare(survey, (survey->choices.flags & SP_POLICY_NEEDS_FUTURE) != 0,
-                                false, error);
+        result = survey_prepare(survey, survey->choices.needs_future, false, error);
     if (result == 0 && f->sampled)
         result = survey_scan(survey, error);
     if (result == 0)

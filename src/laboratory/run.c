@@ -59,7 +59,7 @@ static int prepare(struct survey *survey, bool trust, struct sp_error *error)
     const struct sp_replay_options *options = survey->options;
     uint32_t flags = survey->choices.flags;
     bool carried = trust && trace->carries_future && !trace_splits(trace);
-    bool must_know = (flags & SP_POLICY_NEEDS_FUTURE) != 0;
+    bool must_know = survey->choices.needs_future;
     bool counts_pages = has_shares(options) && (trace->told_pages == 0 || options->limit != 0);
     bool must_scan = counts_pages || (must_know && !carried);
     int result;
@@ -158,6 +158,7 @@ static int start(struct sp_replay *replay, struct survey *survey, struct sp_erro
     for (size_t i = 0; i < replay->count; i++) {
         struct sp_replay_result *r = &replay->results[i];
         struct simulation *s = &replay->simulations[i];
+        const struct policy_choice *choice;
         int result;
 
         r->policy_index = i % options->policy_count;
@@ -167,8 +168,12 @@ static int start(struct sp_replay *replay, struct survey *survey, struct sp_erro
         s->warm_up = options->warm_up;
         s->interval = options->interval;
         replay->started++;
-        result = engine_init(&s->engine, &survey->choices.handles[r->policy_index].choice,
-                             r->frames, most, options->seed, survey->wants_future, error);
+        choice = &survey->choices.handles[r->policy_index].choice;
+        if (engine_is_optimum(choice->policy))
+            result = engine_init_optimum(&s->engine, choice, r->frames, most, error);
+        else
+            result = engine_init(&s->engine, choice, r->frames, most, options->seed,
+                                 survey->wants_future, error);
         if (result != 0)
             return result;
         engine_give_ids(&s->engine, survey->table.ids);
@@ -189,7 +194,10 @@ static void take_results(struct sp_replay *replay, const struct survey *survey, 
 {
     for (size_t i = 0; i < replay->count; i++) {
         struct sp_replay_result *r = &replay->results[i];
-        struct engine_counts counts = replay->simulations[i].engine.counts;
+        struct engine_counts counts;
+
+        engine_end(&replay->simulations[i].engine);
+        counts = replay->simulations[i].engine.counts;
 
         if (replay->simulations[i].warm_up > 0) /* all of the trace */
             counts = (struct engine_counts){.references = 0};

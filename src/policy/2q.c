@@ -46,7 +46,7 @@ static void twoq_init(void *self, const struct sp_policy_config *config)
     struct twoq *twoq = self;
 
     twoq->params = config->params;
-    queues_init(&twoq->queues, twoq->memory, config->pages);
+    queues_init(&twoq->queues, twoq->memory, config);
     twoq_resize(self, config->frames);
 }
 
@@ -57,7 +57,7 @@ static void twoq_insert(void *self, sp_page page, enum sp_access access)
 
     (void)access;
     if (queue_of(queues, page) == A1OUT) {
-        queue_forget(queues, page);
+        queue_clear(queues, page);
         home = AM;
     }
     queue_push(queues, page, home == AM ? AM : A1IN);
@@ -117,6 +117,7 @@ static void twoq_hint(void *self, sp_page page, enum sp_hint hint)
 
 const struct sp_policy policy_2q = {
     .abi = SP_POLICY_ABI,
+    .flags = SP_POLICY_TELLS,
     .name = "2q",
     .summary = "a queue for new pages, a list for those wanted again",
     .source = "Johnson and Shasha 1994",

@@ -32,7 +32,7 @@ static void arc_init(void *self, const struct sp_policy_config *config)
     struct arc *arc = self;
 
     arc->frames = config->frames;
-    queues_init(&arc->queues, arc->memory, config->pages);
+    queues_init(&arc->queues, arc->memory, config);
 }
 
 static void arc_resize(void *self, uint32_t frames)
@@ -132,6 +132,7 @@ static void arc_hint(void *self, sp_page page, enum sp_hint hint)
 
 const struct sp_policy policy_arc = {
     .abi = SP_POLICY_ABI,
+    .flags = SP_POLICY_TELLS,
     .name = "arc",
     .summary = "recency and frequency lists, balanced by their ghosts",
     .source = "Megiddo and Modha 2003",

@@ -3,7 +3,9 @@
  *
  * L. A. Belady, "A study of replacement algorithms for a virtual-storage computer", IBM Systems
  * Journal 5(2), 1966; proof of optimality: Mattson et al. 1970 (OPT). The next victim may
- * change with every reference, so that hits and inserts take logarithmic time. */
+ * change with every reference, so that hits and inserts take logarithmic time.
+ *
+ * Where only misses count, as in `selfpage replay`, replay/optimum.h finds as many without asking this policy. */
 #include "policy/heap.h"
 #include "policy/registry.h"
 

@@ -199,7 +199,7 @@ static void cacheus_init(void *self, const struct sp_policy_config *config)
     memory += heap_size(config->pages);
     c->counts = (uint32_t *)(void *)memory;
     memory += 2 * config->pages * sizeof(uint32_t);
-    queues_init(&c->queues, memory, config->pages);
+    queues_init(&c->queues, memory, config);
     cacheus_resize(self, config->frames);
 }
 

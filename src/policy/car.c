@@ -33,7 +33,7 @@ static void car_init(void *self, const struct sp_policy_config *config)
 
     car->env = config->env;
     car->frames = config->frames;
-    queues_init(&car->queues, car->memory, config->pages);
+    queues_init(&car->queues, car->memory, config);
 }
 
 static void car_resize(void *self, uint32_t frames)
@@ -149,7 +149,7 @@ static void car_hint(void *self, sp_page page, enum sp_hint hint)
 
 const struct sp_policy policy_car = {
     .abi = SP_POLICY_ABI,
-    .flags = SP_POLICY_LIVE | SP_POLICY_SAMPLES,
+    .flags = SP_POLICY_LIVE | SP_POLICY_SAMPLES | SP_POLICY_TELLS,
     .name = "car",
     .summary = "ARC with clocks",
     .source = "Bansal and Modha 2004",

@@ -34,7 +34,7 @@ static void cart_init(void *self, const struct sp_policy_config *config)
 
     cart->env = config->env;
     cart->frames = config->frames;
-    queues_init(&cart->queues, cart->memory, config->pages);
+    queues_init(&cart->queues, cart->memory, config);
 }
 
 static void cart_resize(void *self, uint32_t frames)
@@ -230,6 +230,7 @@ static void cart_hint(void *self, sp_page page, enum sp_hint hint)
 
 const struct sp_policy policy_cart = {
     .abi = SP_POLICY_ABI,
+    .flags = SP_POLICY_TELLS,
     .name = "cart",
     .summary = "CAR that takes references close together for one",
     .source = "Bansal and Modha 2004",

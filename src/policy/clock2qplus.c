@@ -39,7 +39,7 @@ static void clock2qplus_init(void *self, const struct sp_policy_config *config)
 
 const struct sp_policy policy_clock2qplus = {
     .abi = SP_POLICY_ABI,
-    .flags = SP_POLICY_LIVE,
+    .flags = SP_POLICY_LIVE | SP_POLICY_TELLS,
     .name = "clock2qplus",
     .summary = "small queue with a window for bursts, clock, and ghosts",
     .source = "Zhai et al. 2026",

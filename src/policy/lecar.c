@@ -118,7 +118,7 @@ static void lecar_init(void *self, const struct sp_policy_config *config)
         bitmap_init(&lecar->counted[i], config->pages, (uint64_t *)memory);
         memory += bitmap_words(config->pages) * sizeof(uint64_t);
     }
-    queues_init(&lecar->queues, memory, config->pages);
+    queues_init(&lecar->queues, memory, config);
     lecar_resize(self, config->frames);
 }
 

@@ -51,7 +51,7 @@ static void linux_init(void *self, const struct sp_policy_config *config)
     lists->env = config->env;
     lists->frames = config->frames;
     lists->shadows = (uint64_t *)(void *)lists->memory;
-    queues_init(&lists->queues, lists->shadows + config->pages, config->pages);
+    queues_init(&lists->queues, lists->shadows + config->pages, config);
 }
 
 /* ---- Pages come ---- */

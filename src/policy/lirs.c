@@ -40,6 +40,7 @@ enum {
 };
 
 struct lirs {
+    struct sp_policy_env *env;
     const double *params;
     uint32_t lir_most;
     uint32_t stack_most;
@@ -82,10 +83,23 @@ static void stack_to_top(struct lirs *lirs, sp_page page)
     lirs->is[page] |= ON_STACK;
 }
 
-static void ghost_forget(struct lirs *lirs, sp_page page)
+static void ghost_return(struct lirs *lirs, sp_page page)
 {
     sp_list_remove(&lirs->ghosts, lirs->queue_links, page);
     lirs->is[page] &= (uint8_t)~IS_GHOST;
+}
+
+static void tell_forgotten(struct lirs *lirs, sp_page page)
+{
+    if (lirs->env->forgotten != NULL)
+        lirs->env->forgotten(lirs->env, page);
+}
+
+/* A ghost that is on S no more is nothing. */
+static void ghost_forget(struct lirs *lirs, sp_page page)
+{
+    ghost_return(lirs, page);
+    tell_forgotten(lirs, page);
 }
 
 static void queue_leave(struct lirs *lirs, sp_page page)
@@ -124,8 +138,8 @@ static void ghosts_trim(struct lirs *lirs)
     while (ghosts_too_many(lirs)) {
         sp_page page = sp_list_back(&lirs->ghosts);
 
-        ghost_forget(lirs, page);
         stack_pop(lirs, page);
+        ghost_forget(lirs, page);
     }
 }
 
@@ -169,6 +183,7 @@ static void lirs_init(void *self, const struct sp_policy_config *config)
 {
     struct lirs *lirs = self;
 
+    lirs->env = config->env;
     lirs->params = config->params;
     lirs->stack_links = lirs->memory;
     lirs->queue_links = lirs->memory + config->pages;
@@ -228,15 +243,15 @@ static sp_page lirs_victim(void *self, sp_page incoming)
 
     /* The victim must not push the page that comes out of the ghosts. */
     if (incoming != SP_NO_PAGE && lirs->is[incoming] & IS_GHOST) {
-        ghost_forget(lirs, incoming);
+        ghost_return(lirs, incoming);
         lirs->is[incoming] |= IS_AWAY;
     }
     return sp_list_back(lirs->queue.count > 0 ? &lirs->queue : &lirs->stack);
 }
 
-static void lirs_remove(void *self, sp_page page, enum sp_removal why)
+/* Returns whether nothing is known of the page any more. */
+static bool take_off(struct lirs *lirs, sp_page page, enum sp_removal why)
 {
-    struct lirs *lirs = self;
     unsigned is = lirs->is[page];
 
     if (is & ON_QUEUE)
@@ -247,12 +262,19 @@ static void lirs_remove(void *self, sp_page page, enum sp_removal why)
         sp_list_push_front(&lirs->ghosts, lirs->queue_links, page);
         lirs->is[page] |= IS_GHOST;
         ghosts_trim(lirs);
-        return;
+        return false;
     }
     if (is & ON_STACK)
         stack_pop(lirs, page);
     lirs->is[page] = is & IS_LIR && (why == SP_PINNED || why == SP_SKIPPED) ? IS_AWAY : 0;
     stack_prune(lirs);
+    return why == SP_EVICTED || why == SP_DISCARDED;
+}
+
+static void lirs_remove(void *self, sp_page page, enum sp_removal why)
+{
+    if (take_off(self, page, why))
+        tell_forgotten(self, page);
 }
 
 /* A page that will not be needed becomes the HIR page that leaves next, and will leave no ghost. */
@@ -268,13 +290,14 @@ static void lirs_hint(void *self, sp_page page, enum sp_hint hint)
         stack_prune(lirs);
         return;
     }
-    lirs_remove(lirs, page, SP_DISCARDED);
+    take_off(lirs, page, SP_DISCARDED);
     sp_list_push_back(&lirs->queue, lirs->queue_links, page);
     lirs->is[page] = ON_QUEUE;
 }
 
 const struct sp_policy policy_lirs = {
     .abi = SP_POLICY_ABI,
+    .flags = SP_POLICY_TELLS,
     .name = "lirs",
     .summary = "keeps the pages whose references lie closest together",
     .source = "Jiang and Zhang 2002; S. Jiang's lirs.c",

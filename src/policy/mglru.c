@@ -56,7 +56,7 @@ static void mglru_init(void *self, const struct sp_policy_config *config)
     mglru->env = config->env;
     mglru->params = config->params;
     mglru->youngest = GENERATIONS - 1;
-    queues_init(&mglru->queues, mglru->memory, config->pages);
+    queues_init(&mglru->queues, mglru->memory, config);
 }
 
 static unsigned slot_of(uint64_t generation)

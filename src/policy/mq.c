@@ -61,7 +61,7 @@ static void mq_init(void *self, const struct sp_policy_config *config)
 
     mq->params = config->params;
     mq->cells = (struct mq_cell *)mq->memory;
-    queues_init(&mq->queues, mq->memory + config->pages, config->pages);
+    queues_init(&mq->queues, mq->memory + config->pages, config);
     mq_resize(self, config->frames);
 }
 
@@ -98,7 +98,7 @@ static void mq_insert(void *self, sp_page page, enum sp_access access)
 
     (void)access;
     if (queue == QOUT)
-        queue_forget(queues, page);
+        queue_clear(queues, page);
     if (queue == QOUT || home == QOUT)
         cell->count++;
     else if (home == QUEUE_NONE)
@@ -164,6 +164,7 @@ static void mq_hint(void *self, sp_page page, enum sp_hint hint)
 
 const struct sp_policy policy_mq = {
     .abi = SP_POLICY_ABI,
+    .flags = SP_POLICY_TELLS,
     .name = "mq",
     .summary = "LRU queues by frequency, down which idle pages fall",
     .source = "Zhou et al. 2001",

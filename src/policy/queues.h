@@ -26,6 +26,7 @@ enum {
 #define AWAY       0x80u
 
 struct queues {
+    struct sp_policy_env *env;
     struct sp_link *links; /* both by page, and inside the policy's state */
     uint8_t *bytes;
     struct sp_list lists[QUEUES];
@@ -37,11 +38,13 @@ static inline size_t queues_size(uint32_t pages)
     return (size_t)pages * (sizeof(struct sp_link) + 1);
 }
 
-/* Take `memory`, of queues_size(pages) zeros, aligned as the links are. */
-static inline void queues_init(struct queues *queues, void *memory, uint32_t pages)
+/* Take `memory`, of queues_size(config->pages) zeros, aligned as the links are. */
+static inline void queues_init(struct queues *queues, void *memory,
+                               const struct sp_policy_config *config)
 {
+    queues->env = config->env;
     queues->links = memory;
-    queues->bytes = (uint8_t *)(queues->links + pages);
+    queues->bytes = (uint8_t *)(queues->links + config->pages);
 }
 
 /* The queue that a page is on; QUEUE_NONE if it is on none, or away. */
@@ -87,11 +90,19 @@ static inline void queue_push_back(struct queues *queues, sp_page page, unsigned
     queues->bytes[page] = (uint8_t)((queues->bytes[page] & NOTE_MASK) | queue);
 }
 
-/* Take a page off the queue it is on and forget all about it. */
-static inline void queue_forget(struct queues *queues, sp_page page)
+/* Take a page off the queue it is on, and its note off. */
+static inline void queue_clear(struct queues *queues, sp_page page)
 {
     sp_list_remove(&queues->lists[queues->bytes[page] & QUEUE_MASK], queues->links, page);
     queues->bytes[page] = 0;
+}
+
+/* Forget all about a page that is not resident any more, and tell the engine. */
+static inline void queue_forget(struct queues *queues, sp_page page)
+{
+    queue_clear(queues, page);
+    if (queues->env->forgotten != NULL)
+        queues->env->forgotten(queues->env, page);
 }
 
 /* Move a page from the queue it is on to the front of one, perhaps the same. Its note stays. */
@@ -127,7 +138,7 @@ static inline unsigned queue_home(const struct queues *queues, sp_page page)
 static inline void queue_suspend(struct queues *queues, sp_page page)
 {
     if (queue_of(queues, page) == QUEUE_DOOMED)
-        queue_forget(queues, page);
+        queue_clear(queues, page);
     else
         queue_away(queues, page, queue_of(queues, page));
 }

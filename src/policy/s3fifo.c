@@ -38,7 +38,7 @@ static void s3fifo_init(void *self, const struct sp_policy_config *config)
 
 const struct sp_policy policy_s3fifo = {
     .abi = SP_POLICY_ABI,
-    .flags = SP_POLICY_LIVE,
+    .flags = SP_POLICY_LIVE | SP_POLICY_TELLS,
     .name = "s3fifo",
     .summary = "small queue on probation, large queue, and ghosts",
     .source = "Yang et al. 2023",

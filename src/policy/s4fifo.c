@@ -42,7 +42,7 @@ static void s4fifo_init(void *self, const struct sp_policy_config *config)
 
 const struct sp_policy policy_s4fifo = {
     .abi = SP_POLICY_ABI,
-    .flags = SP_POLICY_LIVE,
+    .flags = SP_POLICY_LIVE | SP_POLICY_TELLS,
     .name = "s4fifo",
     .summary = "S3-FIFO with five knobs: bursts may not count, ghosts may have to return twice",
     .source = "Xia et al. 2026",

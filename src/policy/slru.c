@@ -58,7 +58,7 @@ static void slru_init(void *self, const struct sp_policy_config *config)
 
     slru->params = config->params;
     slru->highest = LOWEST + (unsigned)config->params[SLRU_SEGMENTS] - 1;
-    queues_init(&slru->queues, slru->memory, config->pages);
+    queues_init(&slru->queues, slru->memory, config);
     slru_resize(self, config->frames);
 }
 

@@ -236,6 +236,6 @@ void three_queues_init(struct three_queues *three, const struct sp_policy_config
     three->env = config->env;
     three->settings = *settings;
     three->filling = settings->fill;
-    queues_init(&three->queues, three->memory, config->pages);
+    queues_init(&three->queues, three->memory, config);
     three_queues_resize(three, config->frames);
 }

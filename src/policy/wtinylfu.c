@@ -131,7 +131,7 @@ static void wtinylfu_init(void *self, const struct sp_policy_config *config)
     tiny->env = config->env;
     tiny->live = !config->env->sees_all;
     tiny->blocks_most = sketch_blocks_most(config);
-    queues_init(&tiny->queues, tiny->memory, config->pages);
+    queues_init(&tiny->queues, tiny->memory, config);
     behind = (uintptr_t)(tiny->queues.bytes + config->pages);
     tiny->sketch = (uint8_t *)((behind + BLOCK - 1) / BLOCK * BLOCK);
     wtinylfu_resize(self, config->frames);

@@ -16,11 +16,11 @@ enum {
 /* References ahead of which a page's bits are fetched. */
 #define PREFETCH_AHEAD 24u
 
-/* The same for what is found by the frame that a page has, which has to be known by then. */
-#define PREFETCH_FRAME 10u
+/* The same for what is found by the entry that a page has, which has to be known by then. */
+#define PREFETCH_ENTRY 10u
 
-/* page_of[frame + 1] of a frame whose page has left: no page, and which frame was left before, plus one. */
-#define FRAME_LEFT 0x80000000u
+/* page_of[entry + 1] of an entry that is free: no page, and which entry was left before, plus one. */
+#define ENTRY_LEFT 0x80000000u
 
 /* Pages from which the machine's large pages pay. */
 #define LARGE_FROM (64u << 10)
@@ -69,6 +69,44 @@ static uint64_t env_id(struct sp_policy_env *env, sp_page page)
     return engine_of(env)->ids[page];
 }
 
+/* ---- Pages named by entries ---- */
+
+/* The page of an entry is gone: the entry is the next to be taken. What entry_plus1 says of the page is not touched,
+ * since it lies anywhere: page_of says that it is not so any more. */
+static void entry_leave(struct engine *engine, uint32_t entry)
+{
+    engine->page_of[entry + 1] = ENTRY_LEFT | engine->left_plus1;
+    engine->left_plus1 = entry + 1;
+}
+
+/* An entry that is free. */
+static inline uint32_t entry_take(struct engine *engine)
+{
+    uint32_t entry = engine->pages_seen;
+
+    if (engine->left_plus1 == 0) {
+        engine->pages_seen++;
+    } else {
+        entry = engine->left_plus1 - 1;
+        engine->left_plus1 = engine->page_of[entry + 1] & ~ENTRY_LEFT;
+    }
+    return entry;
+}
+
+/* ---- */
+
+static void env_forgotten(struct sp_policy_env *env, sp_page page)
+{
+    struct engine *engine = engine_of(env);
+
+    /* Of a policy that was loaded it is not known whether it tells the truth. */
+    if (page >= engine->pages_seen || (engine->page_of[page + 1] & ENTRY_LEFT) != 0 ||
+        (engine->pages[page] & ENGINE_RESIDENT) != 0)
+        engine->counts.policy_errors++;
+    else
+        entry_leave(engine, page);
+}
+
 void engine_give_ids(struct engine *engine, const uint64_t *ids)
 {
     if (ids == NULL || (engine->policy->flags & SP_POLICY_WANTS_IDS) == 0)
@@ -108,38 +146,84 @@ int engine_init(struct engine *engine, const struct policy_choice *choice, uint3
     engine->config.env = &engine->env;
     engine->self = reserve(engine->self_size);
     engine->pages = reserve(pages_most);
-    if ((policy->flags & SP_POLICY_FORGETS) != 0 && !wants_future) {
-        engine->frame_plus1 = reserve(pages_most * sizeof(uint32_t));
+    engine->tells = (policy->flags & SP_POLICY_TELLS) != 0;
+    if ((policy->flags & (SP_POLICY_FORGETS | SP_POLICY_TELLS)) != 0 && !wants_future) {
+        engine->entry_plus1 = reserve(pages_most * sizeof(uint32_t));
         engine->page_of = reserve((pages_most + 1) * sizeof(sp_page));
         engine->turn = policy_registry_turn(policy);
+        engine->env.forgotten = engine->tells ? env_forgotten : NULL;
     }
     if (wants_future) {
         engine->next = reserve(pages_most * sizeof(uint64_t));
         engine->env.next_reference = env_next_reference;
     }
     if (engine->self == NULL || engine->pages == NULL || (wants_future && engine->next == NULL) ||
-        (engine->frame_plus1 == NULL) != (engine->page_of == NULL))
+        (engine->entry_plus1 == NULL) != (engine->page_of == NULL))
         return error_set(error, ENOMEM,
                          "policy '%s': no address space for the state of %u pages (%zu bytes)",
                          policy->name, pages_most, engine->self_size);
     if (engine->page_of != NULL)
-        engine->page_of[0] = FRAME_LEFT;
+        engine->page_of[0] = ENTRY_LEFT;
     if (policy->init != NULL)
         policy->init(engine->self, &engine->config);
     return 0;
 }
 
+bool engine_is_optimum(const struct sp_policy *policy)
+{
+    return policy == &policy_belady;
+}
+
+int engine_init_optimum(struct engine *engine, const struct policy_choice *choice, uint32_t frames,
+                        uint32_t pages_most, struct sp_error *error)
+{
+    check(engine_is_optimum(choice->policy));
+    *engine = (struct engine){.policy = choice->policy,
+                              .frames = frames,
+                              .pages_most = pages_most,
+                              .counts_optimum = true};
+    if (frames == 0)
+        return error_set(error, EINVAL, "policy '%s' needs at least one frame",
+                         choice->policy->name);
+    if (optimum_init(&engine->optimum, frames, pages_most) != 0)
+        return error_set(error, ENOMEM, "policy '%s': no address space for the state of %u pages",
+                         choice->policy->name, pages_most);
+    return 0;
+}
+
+/* Add what was counted since the counts were these. */
+static void take_optimum(struct engine *engine, const struct optimum_counts *before)
+{
+    const struct optimum_counts *now = &engine->optimum.counts;
+
+    engine->counts.misses += now->misses - before->misses;
+    engine->counts.evictions += now->evictions - before->evictions;
+    engine->counts.dirty_evictions += now->dirty_evictions - before->dirty_evictions;
+    engine->counts.missed_bytes += now->missed_bytes - before->missed_bytes;
+}
+
+void engine_end(struct engine *engine)
+{
+    struct optimum_counts before = engine->optimum.counts;
+
+    if (!engine->counts_optimum)
+        return;
+    optimum_end(&engine->optimum);
+    take_optimum(engine, &before);
+}
+
 void engine_fini(struct engine *engine)
 {
+    optimum_fini(&engine->optimum);
     reserve_free(engine->self, engine->self_size);
     reserve_free(engine->pages, engine->pages_most);
     reserve_free(engine->next, engine->pages_most * sizeof(uint64_t));
-    reserve_free(engine->frame_plus1, engine->pages_most * sizeof(uint32_t));
+    reserve_free(engine->entry_plus1, engine->pages_most * sizeof(uint32_t));
     reserve_free(engine->page_of, (engine->pages_most + 1) * sizeof(sp_page));
     engine->self = NULL;
     engine->pages = NULL;
     engine->next = NULL;
-    engine->frame_plus1 = engine->page_of = NULL;
+    engine->entry_plus1 = engine->page_of = NULL;
 }
 
 /* Some resident page, for a policy that named none. There is one. */
@@ -150,34 +234,6 @@ static sp_page any_resident(struct engine *engine)
     return engine->cursor;
 }
 
-/* ---- Pages named by their frames ---- */
-
-/* The page in a frame has left: the frame is the next to be taken. What frame_plus1 says of the page is not touched,
- * since it lies anywhere: page_of says that it is not so any more. */
-static void frame_leave(struct engine *engine, uint32_t frame)
-{
-    engine->page_of[frame + 1] = FRAME_LEFT | engine->left_plus1;
-    engine->left_plus1 = frame + 1;
-    engine->free++;
-}
-
-/* A frame that is free. */
-static uint32_t frame_take(struct engine *engine)
-{
-    uint32_t frame = engine->pages_seen;
-
-    engine->free--;
-    if (engine->left_plus1 == 0) {
-        engine->pages_seen++;
-    } else {
-        frame = engine->left_plus1 - 1;
-        engine->left_plus1 = engine->page_of[frame + 1] & ~FRAME_LEFT;
-    }
-    return frame;
-}
-
-/* ---- */
-
 static inline void count_eviction(struct engine *engine, uint8_t bits)
 {
     engine->counts.evictions++;
@@ -185,8 +241,7 @@ static inline void count_eviction(struct engine *engine, uint8_t bits)
         engine->counts.dirty_evictions++;
 }
 
-/* A page leaves, which is returned, for the one that comes, if that is known. The caller gives its bits to another one,
- * or clears them. */
+/* A page leaves, which is returned, for the one that comes, if that is known. */
 static __attribute__((always_inline)) inline sp_page evict(struct engine *engine, sp_page incoming)
 {
     sp_page page = engine->policy->victim(engine->self, incoming);
@@ -198,11 +253,12 @@ static __attribute__((always_inline)) inline sp_page evict(struct engine *engine
         bits = engine->pages[page];
     }
     count_eviction(engine, bits);
+    engine->pages[page] = 0;
     engine->policy->remove(engine->self, page, SP_EVICTED);
     return page;
 }
 
-/* A page comes in, by its number or its frame. */
+/* A page comes in, by its number or its entry. */
 static __attribute__((always_inline)) inline void insert(struct engine *engine, sp_page page,
                                                          bool write)
 {
@@ -215,7 +271,7 @@ static __attribute__((noinline)) void miss(struct engine *engine, sp_page page, 
 {
     engine->counts.misses++;
     if (engine->free == 0)
-        engine->pages[evict(engine, page)] = 0;
+        evict(engine, page);
     else
         engine->free--;
     if (page >= engine->pages_seen)
@@ -244,22 +300,48 @@ static __attribute__((always_inline)) inline void miss_frame(struct engine *engi
     uint32_t frame;
 
     engine->counts.misses++;
-    if (turned)
+    if (turned) {
         frame = turn(engine, write);
-    else
-        frame = engine->free == 0 ? evict(engine, SP_NO_PAGE) : frame_take(engine);
+    } else if (engine->free == 0) {
+        frame = evict(engine, SP_NO_PAGE);
+    } else {
+        engine->free--;
+        frame = entry_take(engine);
+    }
     engine->page_of[frame + 1] = page;
-    engine->frame_plus1[page] = frame + 1;
+    engine->entry_plus1[page] = frame + 1;
     if (!turned)
         insert(engine, frame, write);
+}
+
+/* The same with a policy that tells which pages it has forgotten: the page may have an entry, as a ghost, which is
+ * perhaps forgotten when another page leaves. */
+static __attribute__((noinline)) void miss_entry(struct engine *engine, sp_page page, bool write)
+{
+    uint32_t entry = engine->entry_plus1[page] - 1;
+    bool ghost = engine->page_of[entry + 1] == page;
+
+    engine->counts.misses++;
+    if (engine->free == 0) {
+        evict(engine, ghost ? entry : SP_NO_PAGE);
+        ghost = ghost && engine->page_of[entry + 1] == page;
+    } else {
+        engine->free--;
+    }
+    if (!ghost) {
+        entry = entry_take(engine);
+        engine->page_of[entry + 1] = page;
+        engine->entry_plus1[page] = entry + 1;
+    }
+    insert(engine, entry, write);
 }
 
 /* Many pages: what is touched from now on comes in large pages. */
 static void use_large_pages(struct engine *engine)
 {
     engine->large_pages = true;
-    if (engine->frame_plus1 != NULL) { /* of the rest, little will be touched */
-        reserve_large_pages(engine->frame_plus1, engine->pages_most * sizeof(uint32_t));
+    if (engine->entry_plus1 != NULL) { /* of the rest, little will be touched */
+        reserve_large_pages(engine->entry_plus1, engine->pages_most * sizeof(uint32_t));
         return;
     }
     reserve_large_pages(engine->self, engine->self_size);
@@ -326,16 +408,23 @@ static inline void run(struct engine *engine, const uint32_t *references, const 
     }
 }
 
-/* The same with pages that are named by their frames: what the policy notes, and the bits, lie as close together as
- * resident pages are many, and only the frame of a page has to be found. A policy that is not told of hits has nothing to
- * be fetched for them, and does not see the time between two misses. */
-static inline void run_frames(struct engine *engine, const uint32_t *references, size_t count,
-                              void (*hit)(void *, sp_page, enum sp_access), bool turns)
+/* How pages are named, and how they leave. */
+enum naming {
+    BY_FRAME, /* the policy forgets what leaves */
+    BY_TURN,  /* the same, and it is asked by one call */
+    BY_ENTRY, /* it tells what it forgets */
+};
+
+/* The same with pages that are named by entries: what the policy notes, and the bits, lie as close together as resident
+ * pages and ghosts are many, and only the entry of a page has to be found. A policy that is not told of hits has nothing
+ * to be fetched for them, and does not see the time between two misses. */
+static inline void run_entries(struct engine *engine, const uint32_t *references, size_t count,
+                               void (*hit)(void *, sp_page, enum sp_access), enum naming naming)
 {
     size_t state_bytes = engine->policy->page_bytes;
     const uint8_t *state =
-        (const uint8_t *)engine->self + engine->policy->pages_at - state_bytes; /* of frame + 1 */
-    const uint32_t *frame_plus1 = engine->frame_plus1;
+        (const uint8_t *)engine->self + engine->policy->pages_at - state_bytes; /* of entry + 1 */
+    const uint32_t *entry_plus1 = engine->entry_plus1;
     const sp_page *page_of = engine->page_of;
     const uint32_t *sizes = engine->sizes;
     uint8_t *bits = engine->pages;
@@ -345,12 +434,12 @@ static inline void run_frames(struct engine *engine, const uint32_t *references,
     for (size_t i = 0; i < count; i++) {
         sp_page page = references[i] >> 1;
         bool write = references[i] & 1;
-        uint32_t plus1 = frame_plus1[page];
+        uint32_t plus1 = entry_plus1[page];
 
         if (i + PREFETCH_AHEAD < count) {
-            size_t soon = frame_plus1[references[i + PREFETCH_FRAME] >> 1];
+            size_t soon = entry_plus1[references[i + PREFETCH_ENTRY] >> 1];
 
-            __builtin_prefetch(&frame_plus1[references[i + PREFETCH_AHEAD] >> 1]);
+            __builtin_prefetch(&entry_plus1[references[i + PREFETCH_AHEAD] >> 1]);
             __builtin_prefetch(&page_of[soon]);
             if (hit != NULL)
                 __builtin_prefetch(state + soon * state_bytes);
@@ -358,18 +447,22 @@ static inline void run_frames(struct engine *engine, const uint32_t *references,
         if (hit != NULL)
             engine->env.time++;
         writes += write;
-        if (page_of[plus1] == page) {
-            uint32_t frame = plus1 - 1;
-            uint8_t now = bits[frame] | ENGINE_REFERENCED | (write ? ENGINE_DIRTY : 0);
+        if (page_of[plus1] == page &&
+            (naming != BY_ENTRY || (bits[plus1 - 1] & ENGINE_RESIDENT) != 0)) {
+            uint32_t entry = plus1 - 1;
+            uint8_t now = bits[entry] | ENGINE_REFERENCED | (write ? ENGINE_DIRTY : 0);
 
-            if (now != bits[frame])
-                bits[frame] = now;
+            if (now != bits[entry])
+                bits[entry] = now;
             if (hit != NULL)
-                hit(self, frame, write ? SP_WRITE : SP_READ);
+                hit(self, entry, write ? SP_WRITE : SP_READ);
         } else {
             if (hit == NULL)
                 engine->env.time = before + i + 1;
-            miss_frame(engine, page, write, turns);
+            if (naming == BY_ENTRY)
+                miss_entry(engine, page, write);
+            else
+                miss_frame(engine, page, write, naming == BY_TURN);
             if (sizes != NULL)
                 engine->counts.missed_bytes += sizes[i];
         }
@@ -379,29 +472,45 @@ static inline void run_frames(struct engine *engine, const uint32_t *references,
     engine->counts.writes += writes;
 }
 
-static void run_by_frame(struct engine *engine, const uint32_t *references, size_t count)
+static void run_by_entry(struct engine *engine, const uint32_t *references, size_t count)
 {
     void (*hit)(void *, sp_page, enum sp_access) = engine->policy->hit;
 
-    if (hit != NULL && engine->turn != NULL)
-        run_frames(engine, references, count, hit, true);
+    if (engine->tells && hit != NULL)
+        run_entries(engine, references, count, hit, BY_ENTRY);
+    else if (engine->tells)
+        run_entries(engine, references, count, NULL, BY_ENTRY);
+    else if (hit != NULL && engine->turn != NULL)
+        run_entries(engine, references, count, hit, BY_TURN);
     else if (hit != NULL)
-        run_frames(engine, references, count, hit, false);
+        run_entries(engine, references, count, hit, BY_FRAME);
     else if (engine->turn != NULL)
-        run_frames(engine, references, count, NULL, true);
+        run_entries(engine, references, count, NULL, BY_TURN);
     else
-        run_frames(engine, references, count, NULL, false);
+        run_entries(engine, references, count, NULL, BY_FRAME);
+}
+
+static void run_optimum(struct engine *engine, const uint32_t *references, size_t count)
+{
+    struct optimum_counts before = engine->optimum.counts;
+
+    engine->counts.references += count;
+    engine->counts.writes += count_writes(references, count);
+    optimum_run(&engine->optimum, references, engine->sizes, count);
+    take_optimum(engine, &before);
 }
 
 void engine_run(struct engine *engine, const uint32_t *references, const uint64_t *next,
                 size_t count)
 {
-    uint64_t touched = engine->frame_plus1 != NULL ? engine->counts.misses : engine->pages_seen;
+    uint64_t touched = engine->entry_plus1 != NULL ? engine->counts.misses : engine->pages_seen;
 
-    if (!engine->large_pages && touched > LARGE_FROM)
+    if (!engine->large_pages && touched > LARGE_FROM && !engine->counts_optimum)
         use_large_pages(engine);
-    if (engine->frame_plus1 != NULL)
-        run_by_frame(engine, references, count);
+    if (engine->counts_optimum)
+        run_optimum(engine, references, count);
+    else if (engine->entry_plus1 != NULL)
+        run_by_entry(engine, references, count);
     else if (engine->next != NULL)
         run(engine, references, next, count);
     else
@@ -415,9 +524,8 @@ void engine_resize(struct engine *engine, uint32_t frames)
     for (; resident > frames; resident--) {
         sp_page page = evict(engine, SP_NO_PAGE);
 
-        engine->pages[page] = 0;
-        if (engine->frame_plus1 != NULL)
-            frame_leave(engine, page);
+        if (engine->entry_plus1 != NULL && !engine->tells)
+            entry_leave(engine, page);
     }
     engine->frames = frames;
     engine->free = frames - resident;
@@ -428,5 +536,5 @@ void engine_resize(struct engine *engine, uint32_t frames)
 double engine_bytes_per_page(const struct engine *engine)
 {
     return (double)engine->self_size / engine->pages_most + 1 + (engine->next != NULL ? 8 : 0) +
-           (engine->frame_plus1 != NULL ? 8 : 0);
+           (engine->entry_plus1 != NULL ? 8 : 0);
 }

@@ -34,8 +34,10 @@ static int start_engine(const struct shard *shard, struct engine *engine,
 {
     uint32_t whole = (uint32_t)(frames + 0.5);
 
-    return engine_init(engine, choice, whole > 0 ? whole : 1, shard->pages_most, seed, has_future,
-                       error);
+    whole = whole > 0 ? whole : 1;
+    if (engine_is_optimum(choice->policy))
+        return engine_init_optimum(engine, choice, whole, shard->pages_most, error);
+    return engine_init(engine, choice, whole, shard->pages_most, seed, has_future, error);
 }
 
 /* Engines of the size that comes next: of the sample, and of its halves. */

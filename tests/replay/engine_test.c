@@ -198,7 +198,7 @@ static void test_a_policy_that_forgets_does_the_same_by_frames(void **state)
 {
     static const uint32_t sizes[] = {1, 2, 5, 17, PAGES / 2, PAGES};
     const struct sp_policy *policy;
-    size_t forgets = 0;
+    size_t forgets = 0, tells = 0;
 
     (void)state;
     make_trace(11);
@@ -206,7 +206,8 @@ static void test_a_policy_that_forgets_does_the_same_by_frames(void **state)
         struct sp_policy remembers = *policy;
 
         forgets += (policy->flags & SP_POLICY_FORGETS) != 0;
-        remembers.flags &= ~SP_POLICY_FORGETS;
+        tells += (policy->flags & SP_POLICY_TELLS) != 0;
+        remembers.flags &= ~(SP_POLICY_FORGETS | SP_POLICY_TELLS);
         for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]) && remembers.flags != policy->flags;
              s++) {
             struct engine_counts by_frame = run_policy(policy, sizes[s], 100);
@@ -219,6 +220,24 @@ static void test_a_policy_that_forgets_does_the_same_by_frames(void **state)
         }
     }
     assert_true(forgets > 4);
+    assert_true(tells > 4);
+}
+
+/* How many numbers the engine gave to pages and ghosts. */
+static uint32_t numbers_used(const char *policy, uint32_t frames)
+{
+    struct policy_choice choice;
+    struct engine engine;
+    struct sp_error error;
+    uint32_t used;
+
+    make_trace(12);
+    assert_int_equal(policy_params_choose(&choice, policy, &error), 0);
+    assert_int_equal(engine_init(&engine, &choice, frames, PAGES, 1, false, &error), 0);
+    engine_run(&engine, references, NULL, LENGTH);
+    used = engine.pages_seen;
+    engine_fini(&engine);
+    return used;
 }
 
 /* As run_policy, with frames that come and go in between. */
@@ -240,6 +259,34 @@ static struct engine_counts run_resized(const struct sp_policy *policy, uint64_t
     counts = engine.counts;
     engine_fini(&engine);
     return counts;
+}
+
+/* The same while frames come and go, with few numbers for many pages. */
+static void test_a_policy_that_tells_does_the_same_with_few_numbers(void **state)
+{
+    const struct sp_policy *policy;
+
+    (void)state;
+    for (size_t i = 0; (policy = policy_registry_builtin(i)) != NULL; i++) {
+        struct sp_policy silent = *policy;
+
+        silent.flags &= ~SP_POLICY_TELLS;
+        for (uint64_t seed = 1; seed < 20 && silent.flags != policy->flags; seed++) {
+            struct engine_counts few, all;
+
+            make_trace(seed);
+            few = run_resized(policy, seed);
+            all = run_resized(&silent, seed);
+            if (memcmp(&few, &all, sizeof(few)) != 0)
+                fail_msg("%s: %llu misses, and %llu by numbers", policy->name,
+                         (unsigned long long)few.misses, (unsigned long long)all.misses);
+        }
+    }
+    /* 7 frames, as many ghosts, and the page that comes. */
+    assert_true(numbers_used("arc", 7) <= 15);
+    assert_true(numbers_used("2q", 7) <= 15);
+    assert_true(numbers_used("lirs", 7) <= 15);
+    assert_true(numbers_used("s3fifo", 7) <= 15);
 }
 
 /* A page that leaves for another one by one call is the one that victim names, and what is left is the same: a copy of the
@@ -313,6 +360,7 @@ int main(void)
         cmocka_unit_test(test_small_sizes),
         cmocka_unit_test(test_resize),
         cmocka_unit_test(test_a_policy_that_forgets_does_the_same_by_frames),
+        cmocka_unit_test(test_a_policy_that_tells_does_the_same_with_few_numbers),
         cmocka_unit_test(test_a_turn_is_what_three_calls_are),
         cmocka_unit_test(test_liar),
         cmocka_unit_test(test_refusals),

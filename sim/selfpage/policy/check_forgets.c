@@ -31,58 +31,73 @@ static bool differ(const struct engine *one, const struct engine *other)
 {
     return one->counts.misses != other->counts.misses ||
            one->counts.evictions != other->counts.evictions ||
-           one->counts.dirty_evictions != other->counts.dirty_evictions;
+           one->counts.dirty_evictions != other->counts.dirty_evictions ||
+           one->counts.policy_errors != other->counts.policy_errors;
 }
 
-static void run_both(struct engine *by_frame, struct engine *by_page, uint32_t frames,
+static void say(const struct engine *by_entry, const struct engine *by_page, uint32_t frames,
+                uint32_t references, struct check_log *log)
+{
+    bool tells = by_entry->tells;
+
+    check_text_breach(
+        log,
+        "it claims to %s, but of the first %u references with %u frames, %llu miss and %llu dirty "
+        "pages leave with pages named by %s, and %llu and %llu with their own numbers; mistakes: "
+        "%llu and %llu. Does it keep notes of a page that %s, go by page numbers, or look at "
+        "`incoming`?",
+        tells ? "tell what it forgets (SP_POLICY_TELLS)"
+              : "forget pages that leave (SP_POLICY_FORGETS)",
+        references, frames, (unsigned long long)by_entry->counts.misses,
+        (unsigned long long)by_entry->counts.dirty_evictions,
+        tells ? "other numbers, used again" : "their frames",
+        (unsigned long long)by_page->counts.misses,
+        (unsigned long long)by_page->counts.dirty_evictions,
+        (unsigned long long)by_entry->counts.policy_errors,
+        (unsigned long long)by_page->counts.policy_errors,
+        tells ? "it called forgotten, call it for a resident one" : "has left");
+}
+
+static void run_both(struct engine *by_entry, struct engine *by_page, uint32_t frames,
                      uint64_t seed, struct check_log *log)
 {
     struct random_source random = random_seeded(seed);
     uint32_t references[BATCH], index = 0;
 
-    for (uint32_t batch = 0; batch < BATCHES && !differ(by_frame, by_page); batch++) {
+    for (uint32_t batch = 0; batch < BATCHES && !differ(by_entry, by_page); batch++) {
         for (uint32_t i = 0; i < BATCH; i++)
             references[i] = draw(&random, index++);
-        engine_run(by_frame, references, NULL, BATCH);
+        engine_run(by_entry, references, NULL, BATCH);
         engine_run(by_page, references, NULL, BATCH);
         if (batch % 40 == 39) {
             uint32_t changed = 1 + random_below(&random, 2 * frames);
 
-            engine_resize(by_frame, changed);
+            engine_resize(by_entry, changed);
             engine_resize(by_page, changed);
         }
     }
-    if (differ(by_frame, by_page))
-        check_text_breach(
-            log,
-            "it claims to forget pages that leave (SP_POLICY_FORGETS), but of the first %u "
-            "references with %u frames, %llu miss and %llu dirty pages leave with pages named by "
-            "their frames, and %llu and %llu with their own numbers: does it keep notes of a page "
-            "that has left, go by page numbers, or look at `incoming`?",
-            index, frames, (unsigned long long)by_frame->counts.misses,
-            (unsigned long long)by_frame->counts.dirty_evictions,
-            (unsigned long long)by_page->counts.misses,
-            (unsigned long long)by_page->counts.dirty_evictions);
+    if (differ(by_entry, by_page))
+        say(by_entry, by_page, frames, index, log);
 }
 
 int check_forgets(const struct policy_choice *choice, uint64_t seed, struct check_log *log)
 {
     struct sp_policy remembers = *choice->policy;
     struct policy_choice other = *choice;
-    static struct engine by_frame, by_page;
+    static struct engine by_entry, by_page;
     struct sp_error ignored;
 
-    if ((choice->policy->flags & SP_POLICY_FORGETS) == 0)
+    if ((choice->policy->flags & (SP_POLICY_FORGETS | SP_POLICY_TELLS)) == 0)
         return 0;
-    remembers.flags &= ~SP_POLICY_FORGETS;
+    remembers.flags &= ~(SP_POLICY_FORGETS | SP_POLICY_TELLS);
     other.policy = &remembers;
     for (uint32_t i = 0; i < SIZE_COUNT && log->breach[0] == '\0'; i++) {
-        int result = engine_init(&by_frame, choice, sizes[i], PAGES, seed, false, &ignored);
+        int result = engine_init(&by_entry, choice, sizes[i], PAGES, seed, false, &ignored);
         int result_too = engine_init(&by_page, &other, sizes[i], PAGES, seed, false, &ignored);
 
         if (result == 0 && result_too == 0)
-            run_both(&by_frame, &by_page, sizes[i], seed + i, log);
-        engine_fini(&by_frame);
+            run_both(&by_entry, &by_page, sizes[i], seed + i, log);
+        engine_fini(&by_entry);
         engine_fini(&by_page);
         if (result != 0 || result_too != 0)
             return -ENOMEM;

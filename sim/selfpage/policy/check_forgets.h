@@ -1,5 +1,5 @@
-/* Whether a policy that claims to forget what leaves (SP_POLICY_FORGETS) does: named by their frames instead of their
- * numbers, pages have to leave in the same order. */
+/* Whether a policy that claims to forget what leaves (SP_POLICY_FORGETS), or to tell what it forgets (SP_POLICY_TELLS), does:
+ * named by numbers that are used again instead of their own, pages have to leave in the same order. */
 #ifndef SELFPAGE_POLICY_CHECK_FORGETS_H
 #define SELFPAGE_POLICY_CHECK_FORGETS_H
 

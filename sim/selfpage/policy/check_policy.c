@@ -31,7 +31,7 @@ static const char notes[] =
     "policy has; only its own state is touched; questions to the environment make sense); again (the\n"
     "same seed gives the same victims); beside (no state outside of `self`); quiet (no system call,\n"
     "allocation or clock, 8 KiB of stack at most); sparse (init leaves a large state untouched);\n"
-    "forgets (one that claims SP_POLICY_FORGETS has the same misses with pages named by their frames);\n"
+    "forgets (one that claims SP_POLICY_FORGETS or SP_POLICY_TELLS has the same misses with pages named otherwise);\n"
     "cost (constant time a call); live (a live task goes on; how far its faults are from the misses of\n"
     "the replay, and its soft faults, on three traces: that is said, and no rule).\n";
 

@@ -56,6 +56,8 @@ enum mistake {
     MISREADS_RESIZE,
     REMEMBERS,
     GOES_BY_NUMBERS,
+    TELLS_AND_REMEMBERS,
+    TELLS_OF_RESIDENT,
 };
 
 struct wrong {
@@ -111,7 +113,10 @@ static void wrong_insert(void *self, sp_page page, enum sp_access access)
     if (before == 1)
         return;
     *in_queue(w, page) = 1;
-    if ((WRONG == REMEMBERS && before == 2) || (WRONG == GOES_BY_NUMBERS && page % 2 == 1))
+    if (WRONG == TELLS_OF_RESIDENT && w->env->forgotten != NULL)
+        w->env->forgotten(w->env, page);
+    if (((WRONG == REMEMBERS || WRONG == TELLS_AND_REMEMBERS) && before == 2) ||
+        (WRONG == GOES_BY_NUMBERS && page % 2 == 1))
         sp_list_push_back(&w->queue, w->links, page);
     else
         sp_list_push_front(&w->queue, w->links, page);
@@ -222,6 +227,8 @@ static void wrong_remove(void *self, sp_page page, enum sp_removal why)
         w->last_evicted_plus1 = page + 1;
     *in_queue(w, page) = 2;
     sp_list_remove(&w->queue, w->links, page);
+    if (WRONG == TELLS_AND_REMEMBERS && w->env->forgotten != NULL && why <= SP_DISCARDED)
+        w->env->forgotten(w->env, page);
 }
 
 static void wrong_hint(void *self, sp_page page, enum sp_hint hint)
@@ -245,11 +252,12 @@ static void wrong_resize(void *self, uint32_t frames)
 __attribute__((visibility("default"))) const struct sp_policy sp_policy_plugin = {
     .abi = WRONG == OTHER_ABI ? SP_POLICY_ABI + 1 : SP_POLICY_ABI,
     .flags = WRONG == LIVE_WITH_FUTURE  ? SP_POLICY_LIVE | SP_POLICY_NEEDS_FUTURE
-             : WRONG == UNKNOWN_FLAG    ? 64u
+             : WRONG == UNKNOWN_FLAG    ? 1u << 30
              : WRONG == FORESEES_BEYOND ? SP_POLICY_NEEDS_FUTURE
              : WRONG == BAD_LIVE_FORM   ? 0
-             : WRONG == REMEMBERS || WRONG == GOES_BY_NUMBERS ? SP_POLICY_FORGETS
-                                                              : SP_POLICY_LIVE,
+             : WRONG == REMEMBERS || WRONG == GOES_BY_NUMBERS             ? SP_POLICY_FORGETS
+             : WRONG == TELLS_AND_REMEMBERS || WRONG == TELLS_OF_RESIDENT ? SP_POLICY_TELLS
+                                                                          : SP_POLICY_LIVE,
     .name = "wrong",
     .size = wrong_size,
     .init = wrong_init,
