@@ -17,6 +17,7 @@
  * may be NULL:
  *   -EPIPE     the file server is gone (connect again), or physmem is
  *   -EBADF     no such file is open
+ *   -EBUSY     the server keeps the container locked: it can for five seconds at most
  *   -ESTALE    the container was touched while the server used it: try again
  *   -ENOMEM    no frames within what the contracts allow, or the server has none for its cache now:
  *   try again

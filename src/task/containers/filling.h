@@ -1,6 +1,13 @@
 /* Holes of regions on containers: which are filled together, and which filled pages go. What goes is given back softly:
- * it comes back as it was if physmem has not needed the frame. Pages that were written go to swap, if nobody else sees the
- * container's slots (window.swaps); otherwise they are kept until the program frees them.
+ * it comes back as it was if physmem has not needed the frame. Pages that were written go to swap, if nobody else sees
+ * the container's slots (window.swaps); otherwise they are kept until the program frees them.
+ *
+ * Which page goes is not asked of the eviction policy of the task: a policy ranks the pages of the pager, whose number
+ * is fixed when the task attaches, against each other, and a window may come, go, and show what others own. Pages go in
+ * turn, without reference bits, and softly, which gives each a second chance: one that is still in use returns at its
+ * next touch, for a fault and a round trip, without being filled, and then lies behind the hand. Physmem reuses soft
+ * frames in the order in which they were given back, so that what goes for good is what was not touched since its turn
+ * came. A watch on each page that stays would cost such a fault, too.
  *
  *   hole --filling_begin--> busy --filling_end--> filled --written--> written --filling_begin_store--> busy
  *    ^                       |                       |                   ^                              |

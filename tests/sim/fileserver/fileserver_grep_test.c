@@ -133,7 +133,7 @@ static void make_entry(struct random_source *random, const char *path, unsigned 
     if (kind == 0)
         assert_int_equal(symlink(random_below(random, 2) ? "." : "absent", path), 0);
     else if (kind == 1)
-        assert_int_equal(mkfifo(path, 0600), 0);
+        assert_int_equal(mknod(path, (random_below(random, 2) ? S_IFIFO : S_IFSOCK) | 0600, 0), 0);
     else if (kind < 4 && depth > 0)
         make_tree(random, path, depth - 1);
     else
@@ -298,6 +298,24 @@ static void test_a_long_line_changes_how_the_files_behind_it_are_read(void **sta
     compare(stage, 0, "foo", "d/e", "2");
 }
 
+#define HUGE_MOST (10u << 20)
+
+/* Lines that are as long as files are: one that ends with what is looked for, one without it, and a short one. */
+static void test_a_line_of_ten_mebibytes_is_a_line(void **state)
+{
+    static char bytes[2 * HUGE_MOST + 8];
+    const struct stage *stage = *state;
+    const size_t length = RUNNING_ON_VALGRIND ? HUGE_MOST / 8 : HUGE_MOST;
+
+    memset(bytes, 'a', sizeof(bytes));
+    memcpy(bytes + length - 4, "foo\n", 4);
+    memcpy(bytes + 2 * length, "\nfoo", 4);
+    stage_write_file(stage, "d/e/one", bytes, 2 * length + 4);
+    stage_write_file(stage, "d/e/two", bytes, 2 * length);
+    compare(stage, 0, "foo", "d/e", "1");
+    compare(stage, 0, "foo", "d/e", "2");
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, stage_setup, stage_teardown)
 
 int main(void)
@@ -306,6 +324,7 @@ int main(void)
         TEST(test_grep_prints_what_grep_prints),
         TEST(test_what_is_named_may_be_anything),
         TEST(test_a_long_line_changes_how_the_files_behind_it_are_read),
+        TEST(test_a_line_of_ten_mebibytes_is_a_line),
     };
 
     return cmocka_run_group_tests_name("sim/fileserver/fileserver_grep", tests, NULL, NULL);

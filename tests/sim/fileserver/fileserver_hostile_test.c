@@ -797,6 +797,7 @@ enum ill {
     ILL_GARBAGE,  /* sends what is no message */
     ILL_LEAVES,   /* closes the connection */
     ILL_EMPTY,    /* says that 64 KiB came, and has copied nothing */
+    ILL_KEEPS,    /* locks the container, says that 64 KiB came, and keeps it */
     ILLS,
 };
 
@@ -888,7 +889,14 @@ static int impose(void *arg)
             lock.lock.lock_ns = 1000000 * MS; /* it gets what the owner permits */
             CHECK(wire_client_call(&physmem, &lock, -1, &reply) == 0 && reply.error == 0);
             continue; /* and hangs */
-        } else if (request.type == WIRE_FILE_READ) {
+        } else if ((request.type == WIRE_FILE_READ || request.type == WIRE_FILE_FILL) &&
+                   imposter->ill == ILL_KEEPS) {
+            lock.lock.container = adopt.adopt.container;
+            lock.lock.lock_ns = 1000000 * MS;
+            CHECK(wire_client_call(&physmem, &lock, -1, &reply) == 0 && reply.error == 0);
+            do_ill(imposter, fd, &request);
+            continue;
+        } else if (request.type == WIRE_FILE_READ || request.type == WIRE_FILE_FILL) {
             do_ill(imposter, fd, &request);
             continue;
         }
@@ -984,8 +992,9 @@ static int read_from_imposter(void *arg)
 static void test_a_server_that_lies_fails_the_read_and_nothing_else(void **state)
 {
     static const int errors[ILLS] = {
-        [ILL_TOO_MUCH] = -EPROTO, [ILL_OTHER] = -EPROTO, [ILL_GARBAGE] = -EPROTO,
-        [ILL_LEAVES] = -EPIPE,    [ILL_EMPTY] = 65536, /* it has only its own memory to look at */
+        [ILL_TOO_MUCH] = -EPROTO, [ILL_OTHER] = -EPROTO,
+        [ILL_GARBAGE] = -EPROTO,  [ILL_LEAVES] = -EPIPE,
+        [ILL_KEEPS] = -EBUSY,     [ILL_EMPTY] = 65536, /* it has only its own memory to look at */
     };
     const struct stage *stage = *state;
 
@@ -996,6 +1005,67 @@ static void test_a_server_that_lies_fails_the_read_and_nothing_else(void **state
         struct lied lied = {imposter.socket, errors[ill]};
 
         stage_expect_success(stage_begin(stage, "reader", read_from_imposter, &lied));
+        stage_expect_success(server);
+    }
+    stage_expect_success(stage_begin(stage, "reader", read_x, NULL));
+}
+
+/* ---- Regions on the files of such servers ---- */
+
+static sigjmp_buf touched;
+
+static void on_fault(int number)
+{
+    siglongjmp(touched, number);
+}
+
+/* Touch a page of a region that an imposter fills: it is zeros, or the program's own handler is called. */
+static int touch_region_of_imposter(void *arg)
+{
+    const struct lied *lied = arg;
+    const struct sp_file_region_options options = {.server = lied->socket, .path = "x"};
+    struct sp_task *task;
+    struct sp_file_region *region;
+    volatile unsigned char *page;
+    struct sp_error error;
+    void *base;
+    int number;
+
+    CHECK(signal(SIGSEGV, on_fault) != SIG_ERR);
+    task = attach_or_exit(NULL);
+    CHECK(sp_file_region_create(task, &options, &region, &base, &error) == 0);
+    page = base;
+    number = sigsetjmp(touched, 1);
+    if (number == 0 && lied->error == 0)
+        for (size_t i = 0; i < 16 * SP_PAGE_SIZE; i++)
+            CHECK(page[i] == 0);
+    else if (number == 0)
+        (void)page[0];
+    if (number != (lied->error == 0 ? 0 : SIGSEGV)) {
+        fprintf(stderr, "signal %d, not for %d\n", number, lied->error);
+        return 1;
+    }
+    sp_file_region_destroy(&region);
+    return sp_detach(&task);
+}
+
+static void test_a_server_that_lies_fails_a_touch_and_nothing_else(void **state)
+{
+    static const int errors[ILL_KEEPS] = {
+        [ILL_TOO_MUCH] = 0,
+        [ILL_OTHER] = -EPROTO,
+        [ILL_GARBAGE] = -EPROTO,
+        [ILL_LEAVES] = -EPIPE,
+    };
+    const struct stage *stage = *state;
+
+    open_doors(stage);
+    for (enum ill ill = ILL_TOO_MUCH; ill < ILL_KEEPS; ill++) {
+        struct imposter imposter;
+        struct sp_testing_task *server = begin_imposter(stage, ill, &imposter);
+        struct lied lied = {imposter.socket, errors[ill]};
+
+        stage_expect_success(stage_begin(stage, "toucher", touch_region_of_imposter, &lied));
         stage_expect_success(server);
     }
     stage_expect_success(stage_begin(stage, "reader", read_x, NULL));
@@ -1020,6 +1090,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_user_that_opens_all_it_can_leaves_files_for_others,
                                         setup_few, stage_teardown),
         TEST(test_a_server_that_lies_fails_the_read_and_nothing_else),
+        TEST(test_a_server_that_lies_fails_a_touch_and_nothing_else),
     };
 
     return cmocka_run_group_tests_name("sim/fileserver/fileserver_hostile", tests, NULL, NULL);
