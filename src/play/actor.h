@@ -34,8 +34,7 @@ enum thread_state {
     THREAD_AWAY,    /* the task is not there yet */
     THREAD_COMES,   /* it waits for physmem's answer to its next step of coming */
     THREAD_RUNS,    /* it makes references */
-    THREAD_FAULTS,  /* a fault has begun */
-    THREAD_SERVED,  /* the pager has said what to do about it */
+    THREAD_FAULTS,  /* in a fault: the pager has said what to do about it */
     THREAD_LOADS,   /* waits for swap */
     THREAD_REFILLS, /* a callback runs */
     THREAD_ALLOCATES,
@@ -128,6 +127,7 @@ struct actor {
     struct workload_walk walk;
     struct walk_step step; /* the next one, if there is one */
     bool has_step;
+    int ends_with; /* exit status, when the last one is done; -1: there are more */
     struct walk_step
         ahead[ACTOR_AHEAD]; /* steps behind that one, drawn already: `ahead_first` and so on */
     uint8_t ahead_first, ahead_end;

@@ -168,6 +168,7 @@ void life_begin(struct actor *actor)
     actor->files = (struct actor_files){.step = READING_NOTHING};
     pager_work_clear(&actor->errands);
     actor->revoked = actor->waited = actor->read = actor->has_step = actor->struck = false;
+    actor->ends_with = -1;
     actor->hangs_until = 0;
     actor->stores_sent = actor->recalls_open = actor->pauses = 0;
     actor->control_due = UINT64_MAX;

@@ -40,7 +40,6 @@ const char *thread_about(const struct actor *actor)
         [THREAD_COMES] = "waits for physmem's answer about its contracts",
         [THREAD_RUNS] = "runs",
         [THREAD_FAULTS] = "is in a fault",
-        [THREAD_SERVED] = "is in a fault",
         [THREAD_LOADS] = "waits for pages from swap",
         [THREAD_REFILLS] = "is in a fault",
         [THREAD_ALLOCATES] = "waits for frames",
@@ -89,7 +88,7 @@ static bool consult(struct actor *actor)
 static void ask(struct actor *actor)
 {
     if (consult(actor)) {
-        actor->state = THREAD_SERVED;
+        actor->state = THREAD_FAULTS;
         errands_turn(actor, actor->scene->costs.frame);
         return;
     }
@@ -563,17 +562,12 @@ static bool fault(struct actor *actor, uint32_t page, bool write, uint64_t *pass
     actor->pieces = actor->shell.pieces;
     actor->watches = actor->shell.watches;
     actor->sent_before = actor->sent;
-    *passed += costs->fault;
-    if (*passed >= TURN_NS) {
-        actor->state = THREAD_FAULTS;
-        return false;
-    }
-    *passed += consult(actor) ? costs->frame : 0;
+    *passed += costs->fault + (consult(actor) ? costs->frame : 0);
     if (actor->verdict == PAGER_DONE && pager_work_is_none(&actor->errands)) {
         *passed += end_fault(actor);
         return true;
     }
-    actor->state = THREAD_SERVED;
+    actor->state = THREAD_FAULTS;
     return false;
 }
 
@@ -606,19 +600,30 @@ static bool next_of_walk(struct actor *actor, struct walk_step *step)
     return true;
 }
 
-/* The program's next step, into actor->step. Otherwise it has ended. */
-static bool take_step(struct actor *actor)
+/* The program ends when what it has done last is over. */
+static void end_program(struct actor *actor, int exit_status, uint64_t passed)
+{
+    if (passed == 0) {
+        thread_end(actor, exit_status);
+        return;
+    }
+    actor->ends_with = exit_status;
+    errands_turn(actor, passed);
+}
+
+/* The program's next step, into actor->step, after what it has done so far. Otherwise it ends. */
+static bool take_step(struct actor *actor, uint64_t passed)
 {
     const struct actor_config *config = actor->config;
     struct walk_step *step = &actor->step;
 
     if (config->next == NULL ? !next_of_walk(actor, step)
                              : !config->next(config->arg, actor->life, actor->steps++, step)) {
-        thread_end(actor, 0);
+        end_program(actor, 0, passed);
         return false;
     }
     if (step->page < WALK_READ && step->page >= config->tables->workload.pages) {
-        thread_end(actor, EXIT_DIED);
+        end_program(actor, EXIT_DIED, passed);
         return false;
     }
     return true;
@@ -659,7 +664,7 @@ static void refer(struct actor *actor)
     while (passed < TURN_NS && steps++ < TURN_STEPS && actor->scene->wrong[0] == '\0') {
         const struct walk_step *step = &actor->step;
 
-        if (!actor->has_step && !take_step(actor))
+        if (!actor->has_step && !take_step(actor, passed))
             return;
         actor->has_step = true;
         if (step->page == WALK_READ) {
@@ -693,9 +698,11 @@ void thread_turn(struct actor *actor)
     }
     switch (actor->state) {
     case THREAD_RUNS:
-        refer(actor);
+        if (actor->ends_with >= 0)
+            thread_end(actor, actor->ends_with);
+        else
+            refer(actor);
         break;
-    case THREAD_FAULTS:
     case THREAD_AWAITS:
     case THREAD_AWAITS_STORE:
         ask(actor);
@@ -704,7 +711,7 @@ void thread_turn(struct actor *actor)
         pager_growth_possible(&actor->pager);
         ask(actor);
         break;
-    case THREAD_SERVED:
+    case THREAD_FAULTS:
         go_on(actor);
         break;
     case THREAD_REFILLS:

@@ -191,6 +191,34 @@ static void a_loop_faults_each_time(void **state)
     drop_curtain(&theatre);
 }
 
+/* How long a loop takes in which each reference is a fault. */
+static uint64_t time_of_loop(const char *workload, uint64_t *eventsp)
+{
+    struct theatre theatre;
+    uint64_t took;
+
+    theatre_begin(&theatre, "excess", 100, 1);
+    engage(&theatre, "a", "fifo", "guaranteed=8", workload);
+    raise_curtain(&theatre);
+    play_on(&theatre);
+    took = theatre.play.actor[0].ended - theatre.play.actor[0].began;
+    *eventsp = theatre.play.events;
+    drop_curtain(&theatre);
+    return took;
+}
+
+static void faults_that_need_no_other_take_their_time_and_few_events(void **state)
+{
+    const struct costs costs = costs_default();
+    uint64_t few, many, took;
+
+    (void)state;
+    took = time_of_loop("pages=20,kind=discardable;loop=12,references=360", &many);
+    took -= time_of_loop("pages=20,kind=discardable;loop=12,references=120", &few);
+    assert_int_equal(took, 240 * (costs.reference + costs.fault + costs.frame));
+    assert_in_range(many - few, 1, 240 / 4);
+}
+
 static bool does_nothing(void *arg, uint32_t life, uint64_t number, struct walk_step *step)
 {
     (void)arg, (void)life, (void)number;
@@ -1530,6 +1558,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_loop_faults_each_time),
+        cmocka_unit_test(faults_that_need_no_other_take_their_time_and_few_events),
         cmocka_unit_test(time_that_stands_still_is_noticed),
         cmocka_unit_test(an_end_comes_behind_all_that_was_said_before),
         cmocka_unit_test(a_guarantee_is_met_by_recalls),
