@@ -118,8 +118,8 @@ static void measure(struct bench *bench, const struct reading *reading, const ch
     }
 }
 
-/* Passes of physmem's loop that found input, however busy the machine is, and messages to the file server, which are its passes: it has one client
- * that waits. */
+/* Passes of physmem's loop that found input, and messages to the file server, which are its passes: it has one
+ * client that waits. However busy the machine is, what was sent together is found together. */
 static uint64_t count_passes(struct bench *bench, struct observer *physmem, struct observer *files)
 {
     struct sp_error error;

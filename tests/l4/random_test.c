@@ -1,5 +1,5 @@
 /* Random operations on five address spaces: after each, the model and the mapping database agree about
- * every page, and the books hold. SELFPAGE_STEPS says how many; ten million take some minutes. */
+ * every page, and the books hold. SELFPAGE_STEPS says how many; ten million take a quarter of a minute. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
