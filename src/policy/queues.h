@@ -147,8 +147,10 @@ static inline void queue_suspend(struct queues *queues, sp_page page)
  * that this is constant time for each page added. */
 static inline void queue_trim(struct queues *queues, unsigned queue, uint32_t most)
 {
-    while (queue_count(queues, queue) > most)
-        queue_forget(queues, queue_back(queues, queue));
+    struct sp_list *list = &queues->lists[queue];
+
+    while (list->count > most)
+        queue_forget(queues, sp_list_back(list));
 }
 
 #endif

@@ -22,6 +22,9 @@ enum {
 /* page_of[entry + 1] of an entry that is free: no page, and which entry was left before, plus one. */
 #define ENTRY_LEFT 0x80000000u
 
+/* page_of[entry + 1] of a ghost has this, too. */
+#define ENTRY_GHOST 0x40000000u
+
 /* Pages from which the machine's large pages pay. */
 #define LARGE_FROM (64u << 10)
 
@@ -100,8 +103,9 @@ static void env_forgotten(struct sp_policy_env *env, sp_page page)
     struct engine *engine = engine_of(env);
 
     /* Of a policy that was loaded it is not known whether it tells the truth. */
-    if (page >= engine->pages_seen || (engine->page_of[page + 1] & ENTRY_LEFT) != 0 ||
-        (engine->pages[page] & ENGINE_RESIDENT) != 0)
+    if (__builtin_expect(page >= engine->pages_seen || (engine->page_of[page + 1] &
+                                                        (ENTRY_LEFT | ENTRY_GHOST)) != ENTRY_GHOST,
+                         0))
         engine->counts.policy_errors++;
     else
         entry_leave(engine, page);
@@ -146,8 +150,9 @@ int engine_init(struct engine *engine, const struct policy_choice *choice, uint3
     engine->config.env = &engine->env;
     engine->self = reserve(engine->self_size);
     engine->pages = reserve(pages_most);
-    engine->tells = (policy->flags & SP_POLICY_TELLS) != 0;
-    if ((policy->flags & (SP_POLICY_FORGETS | SP_POLICY_TELLS)) != 0 && !wants_future) {
+    engine->tells = (policy->flags & SP_POLICY_TELLS) != 0 && !wants_future &&
+                    pages_most >= ENGINE_ENTRIES_FROM && pages_most <= ENTRY_GHOST;
+    if (((policy->flags & SP_POLICY_FORGETS) != 0 && !wants_future) || engine->tells) {
         engine->entry_plus1 = reserve(pages_most * sizeof(uint32_t));
         engine->page_of = reserve((pages_most + 1) * sizeof(sp_page));
         engine->turn = policy_registry_turn(policy);
@@ -234,6 +239,14 @@ static sp_page any_resident(struct engine *engine)
     return engine->cursor;
 }
 
+/* The same where pages are named by entries. */
+static __attribute__((noinline)) sp_page any_resident_entry(struct engine *engine)
+{
+    while (engine->page_of[engine->cursor + 1] >= ENTRY_GHOST)
+        engine->cursor = engine->cursor + 1 < engine->pages_seen ? engine->cursor + 1 : 0;
+    return engine->cursor;
+}
+
 static inline void count_eviction(struct engine *engine, uint8_t bits)
 {
     engine->counts.evictions++;
@@ -314,26 +327,46 @@ static __attribute__((always_inline)) inline void miss_frame(struct engine *engi
         insert(engine, frame, write);
 }
 
+/* The page of an entry leaves, for the ghost whose entry comes, or for SP_NO_PAGE: it is a ghost, unless the policy forgets it
+ * at once. */
+static __attribute__((always_inline)) inline void evict_entry(struct engine *engine,
+                                                              sp_page incoming)
+{
+    uint32_t entry = engine->policy->victim(engine->self, incoming);
+
+    if (__builtin_expect(entry >= engine->pages_seen || engine->page_of[entry + 1] >= ENTRY_GHOST,
+                         0)) {
+        engine->counts.policy_errors++;
+        entry = any_resident_entry(engine);
+    }
+    count_eviction(engine, engine->pages[entry]);
+    engine->page_of[entry + 1] |= ENTRY_GHOST;
+    engine->policy->remove(engine->self, entry, SP_EVICTED);
+}
+
 /* The same with a policy that tells which pages it has forgotten: the page may have an entry, as a ghost, which is
  * perhaps forgotten when another page leaves. */
 static __attribute__((noinline)) void miss_entry(struct engine *engine, sp_page page, bool write)
 {
-    uint32_t entry = engine->entry_plus1[page] - 1;
-    bool ghost = engine->page_of[entry + 1] == page;
+    uint32_t plus1 = engine->entry_plus1[page];
 
     engine->counts.misses++;
+    if (engine->page_of[plus1] != (page | ENTRY_GHOST))
+        plus1 = 0;
     if (engine->free == 0) {
-        evict(engine, ghost ? entry : SP_NO_PAGE);
-        ghost = ghost && engine->page_of[entry + 1] == page;
+        evict_entry(engine, plus1 - 1); /* SP_NO_PAGE if there is none */
+        if (plus1 != 0 && engine->page_of[plus1] != (page | ENTRY_GHOST))
+            plus1 = 0;
     } else {
         engine->free--;
     }
-    if (!ghost) {
-        entry = entry_take(engine);
-        engine->page_of[entry + 1] = page;
-        engine->entry_plus1[page] = entry + 1;
+    if (plus1 == 0) {
+        plus1 = entry_take(engine) + 1;
+        engine->entry_plus1[page] = plus1;
     }
-    insert(engine, entry, write);
+    engine->page_of[plus1] = page;
+    engine->pages[plus1 - 1] = (uint8_t)(ENGINE_RESIDENT + ENGINE_DIRTY * write);
+    engine->policy->insert(engine->self, plus1 - 1, write ? SP_WRITE : SP_READ);
 }
 
 /* Many pages: what is touched from now on comes in large pages. */
@@ -447,8 +480,7 @@ static inline void run_entries(struct engine *engine, const uint32_t *references
         if (hit != NULL)
             engine->env.time++;
         writes += write;
-        if (page_of[plus1] == page &&
-            (naming != BY_ENTRY || (bits[plus1 - 1] & ENGINE_RESIDENT) != 0)) {
+        if (page_of[plus1] == page) {
             uint32_t entry = plus1 - 1;
             uint8_t now = bits[entry] | ENGINE_REFERENCED | (write ? ENGINE_DIRTY : 0);
 
@@ -522,10 +554,12 @@ void engine_resize(struct engine *engine, uint32_t frames)
     uint32_t resident = engine->frames - engine->free;
 
     for (; resident > frames; resident--) {
-        sp_page page = evict(engine, SP_NO_PAGE);
-
-        if (engine->entry_plus1 != NULL && !engine->tells)
-            entry_leave(engine, page);
+        if (engine->tells)
+            evict_entry(engine, SP_NO_PAGE);
+        else if (engine->entry_plus1 != NULL)
+            entry_leave(engine, evict(engine, SP_NO_PAGE));
+        else
+            evict(engine, SP_NO_PAGE);
     }
     engine->frames = frames;
     engine->free = frames - resident;

@@ -5,8 +5,8 @@
  * free, victim(self, page) and remove(victim, SP_EVICTED); then insert(page).
  *
  * A policy with SP_POLICY_FORGETS knows pages by the numbers of their frames, from 0, which is the same to it: then its
- * state is as small as the frames are few, and stays in the caches. One with SP_POLICY_TELLS knows them by entries: an entry
- * is of a page that is resident, or a ghost. */
+ * state is as small as the frames are few, and stays in the caches. One with SP_POLICY_TELLS knows them by entries, if
+ * they are many: an entry is of a page that is resident, or a ghost. */
 #ifndef REPLAY_ENGINE_H
 #define REPLAY_ENGINE_H
 
@@ -21,6 +21,10 @@
 #include "policy/params.h"
 #include "policy/registry.h"
 #include "replay/optimum.h"
+
+/* Pages that there can be from which those of a policy with SP_POLICY_TELLS are named by entries. What is known of fewer pages
+ * stays in the caches however they are named, and by their own numbers a miss takes fewer instructions. */
+#define ENGINE_ENTRIES_FROM (128u << 10)
 
 struct engine_counts {
     uint64_t references;
