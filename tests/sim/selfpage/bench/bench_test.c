@@ -575,8 +575,8 @@ static void a_wait_that_an_attack_causes_is_found_in_each_round(void **state)
     const json_t *attack;
 
     (void)state;
-    if (getenv("SELFPAGE_EMULATED") != NULL)
-        skip(); /* the emulator is what would be preloaded */
+    if (RUNNING_ON_VALGRIND || getenv("SELFPAGE_EMULATED") != NULL)
+        skip(); /* those are what would be preloaded */
     directory = slow_programs();
     assert_int_equal(setenv("SELFPAGE_BINDIR", directory, 1), 0);
     bench(1, arguments, &output, &errors);
