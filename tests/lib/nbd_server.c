@@ -118,6 +118,14 @@ void nbd_server_await(struct nbd_server *server)
     server->pid = 0;
 }
 
+void nbd_server_revive(struct nbd_server *server)
+{
+    if (waitpid(server->pid, NULL, WNOHANG) == 0)
+        return;
+    server->pid = 0;
+    nbd_server_start(server);
+}
+
 void nbd_server_fini(struct nbd_server *server)
 {
     if (server->pid > 0)

@@ -34,6 +34,9 @@ void nbd_server_kill(struct nbd_server *server);
 /* Wait until it has ended by itself. */
 void nbd_server_await(struct nbd_server *server);
 
+/* Start it again if it has ended by itself: nbdkit 1.32 aborts where a client leaves while it delays many answers. */
+void nbd_server_revive(struct nbd_server *server);
+
 /* Kill it, and remove everything. */
 void nbd_server_fini(struct nbd_server *server);
 
