@@ -160,7 +160,7 @@ static void on_give_extent(struct connection *connection, const struct wire_mess
     check(session->client != NULL);
     if (error < 0)
         text =
-            "not an extent of that many pages, sealed against growing, and not against shrinking";
+            "not an extent of that many pages or fewer, sealed against growing, not against shrinking";
     else if (!allotment_may(connection->owner->extents, 1, service->extents.extents,
                             service->extents_max, SHARE_EXTENTS))
         error = -EMFILE;

@@ -599,8 +599,11 @@ static void test_memory_per_page(void **state)
         const struct sp_policy *policy = policy_registry_builtin(i);
         struct policy_choice choice;
         struct sp_error error;
-        struct pager_config config = {
-            .pages = PAGES, .slots = PAGES, .policy = policy, .params = choice.params};
+        struct pager_config config = {.pages = PAGES,
+                                      .slots = PAGES,
+                                      .extent_pages = 32,
+                                      .policy = policy,
+                                      .params = choice.params};
 
         if ((policy->flags & SP_POLICY_LIVE) == 0)
             continue;
