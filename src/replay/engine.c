@@ -254,7 +254,8 @@ static inline void count_eviction(struct engine *engine, uint8_t bits)
         engine->counts.dirty_evictions++;
 }
 
-/* A page leaves, which is returned, for the one that comes, if that is known. */
+/* A page leaves, which is returned, for the one that comes, if that is known. The caller gives its bits to another one,
+ * or clears them. */
 static __attribute__((always_inline)) inline sp_page evict(struct engine *engine, sp_page incoming)
 {
     sp_page page = engine->policy->victim(engine->self, incoming);
@@ -266,7 +267,6 @@ static __attribute__((always_inline)) inline sp_page evict(struct engine *engine
         bits = engine->pages[page];
     }
     count_eviction(engine, bits);
-    engine->pages[page] = 0;
     engine->policy->remove(engine->self, page, SP_EVICTED);
     return page;
 }
@@ -284,7 +284,7 @@ static __attribute__((noinline)) void miss(struct engine *engine, sp_page page, 
 {
     engine->counts.misses++;
     if (engine->free == 0)
-        evict(engine, page);
+        engine->pages[evict(engine, page)] = 0;
     else
         engine->free--;
     if (page >= engine->pages_seen)
@@ -554,12 +554,16 @@ void engine_resize(struct engine *engine, uint32_t frames)
     uint32_t resident = engine->frames - engine->free;
 
     for (; resident > frames; resident--) {
-        if (engine->tells)
+        sp_page page;
+
+        if (engine->tells) {
             evict_entry(engine, SP_NO_PAGE);
-        else if (engine->entry_plus1 != NULL)
-            entry_leave(engine, evict(engine, SP_NO_PAGE));
-        else
-            evict(engine, SP_NO_PAGE);
+            continue;
+        }
+        page = evict(engine, SP_NO_PAGE);
+        engine->pages[page] = 0;
+        if (engine->entry_plus1 != NULL)
+            entry_leave(engine, page);
     }
     engine->frames = frames;
     engine->free = frames - resident;
