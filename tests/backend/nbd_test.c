@@ -15,9 +15,11 @@
 
 #include <valgrind/valgrind.h>
 
+#include "backend/nbd_queue.h"
 #include "backend/registry.h"
 #include "base/random.h"
 #include "nbd_server.h"
+#include "os/clock.h"
 
 #define PAGES   256u
 #define THREADS 64u /* as many requests as a device has in flight */
@@ -317,6 +319,7 @@ static void many_commands_are_in_flight(void **state)
     pthread_t thread[70];
     struct nbd_server server;
     struct device device;
+    uint64_t start = clock_now_ns(), refused = 0, version;
 
     (void)state;
     nbd_server_init(&server, arguments);
@@ -339,7 +342,13 @@ static void many_commands_are_in_flight(void **state)
     nbd_server_start(&server);
     for (uint32_t i = 0; i < 70; i++) {
         assert_int_equal(pthread_join(thread[i], NULL), 0);
+        assert_int_equal(page_read(&device, i, &version), 0);
+        assert_int_equal(version, 1);
+        refused += writer[i].refused;
     }
+    /* Where nobody can have waited too long, nothing was given up. */
+    if (clock_now_ns() - start < NBD_PATIENCE_MS * CLOCK_NS_PER_MS)
+        assert_int_equal(refused, 0);
     device.backend->close(device.state);
     nbd_server_fini(&server);
 }

@@ -33,8 +33,7 @@ struct chunk_place {
     uint32_t newer; /* used after this one; CHUNKS_NONE: it is the newest */
     uint32_t older;
     enum chunk_state state;
-    bool
-        framed; /* has frames that physmem cannot take unasked, also if it is EMPTY; a SOFT one has none */
+    bool framed; /* has frames that physmem has to ask for: an EMPTY one may, a SOFT one has none */
 };
 
 /* All chunks of a cache, from the newest to the oldest: each is in the order once, whatever its state. */
@@ -46,8 +45,8 @@ struct chunks {
     uint32_t framed; /* of them */
 };
 
-/* All are empty and have no frames; the first one is filled first. `place` has room for `count` of them, at least one, and
- * stays the caller's. */
+/* Begin with `count` chunks, at least one, which are empty and have no frames; the first one is filled first. `place` has room
+ * for `count`; it is borrowed as long as the chunks are used. */
 void chunks_init(struct chunks *chunks, struct chunk_place *place, uint32_t count);
 
 /* Pages that have frames. */

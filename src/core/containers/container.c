@@ -215,19 +215,6 @@ void container_clean_free(const struct allocator *allocator, struct extent *exte
     memory_free(allocator, extent, sizeof(*extent));
 }
 
-uint32_t container_skip(const struct container *container, uint32_t slot)
-{
-    while (slot < container->slots) {
-        if (container->node[slot / NODE_SLOTS] == NULL)
-            slot = (slot / NODE_SLOTS + 1) * NODE_SLOTS;
-        else if (container_extent(container, slot) == NULL)
-            slot = (slot / EXTENT_PAGES + 1) * EXTENT_PAGES;
-        else
-            return slot;
-    }
-    return container->slots;
-}
-
 uint32_t container_holes_end(const struct container *container, uint32_t slot, uint32_t end)
 {
     check(slot < end && end <= container->slots);
@@ -240,6 +227,12 @@ uint32_t container_holes_end(const struct container *container, uint32_t slot, u
             return slot;
     }
     return end;
+}
+
+uint32_t container_skip(const struct container *container, uint32_t slot)
+{
+    return slot < container->slots ? container_holes_end(container, slot, container->slots)
+                                   : container->slots;
 }
 
 /* A slot is not soft any more: its number tells nothing. */
