@@ -58,7 +58,8 @@ enum reading_step {
     READING_UNMAP,
 };
 
-/* Steps that are drawn ahead, so that what they will need can come into the processor's cache meanwhile. */
+/* Steps that are drawn at once, ahead of those that are taken, so that what they will need can come into the processor's cache
+ * meanwhile. */
 #define ACTOR_AHEAD 8u
 
 struct actor_files {
@@ -112,7 +113,6 @@ struct actor {
     struct sp_stats stats;
     struct pager_shell shell;
     void *memory; /* of the pager; with room to align it */
-    void *kernel; /* of the shell */
     size_t memory_size;
     uint8_t order;     /* its pages, and the slots of the pager, have 2^order base pages */
     uint32_t slots;    /* of the container; base pages, as all numbers but those of the pager are */
@@ -128,9 +128,9 @@ struct actor {
     struct walk_step step; /* the next one, if there is one */
     bool has_step;
     int ends_with; /* exit status, when the last one is done; -1: there are more */
-    struct walk_step
-        ahead[ACTOR_AHEAD]; /* steps behind that one, drawn already: `ahead_first` and so on */
-    uint8_t ahead_first, ahead_end;
+    /* Steps behind that one, which are drawn already, in a ring: those with the numbers from ahead_first to ahead_end. */
+    struct walk_step ahead[2 * ACTOR_AHEAD];
+    uint32_t ahead_first, ahead_end;
     uint64_t steps; /* of this life, taken so far, if config->next says them */
     uint64_t references;
     /* The program's thread. */

@@ -90,11 +90,6 @@ static size_t extents_size(const struct actor *actor)
     return ((actor->slots + EXTENT_PAGES - 1) / EXTENT_PAGES) * sizeof(*actor->extent);
 }
 
-static size_t kernel_size(const struct actor *actor)
-{
-    return pager_shell_size(actor_units(actor, actor_pages(actor)) + 1);
-}
-
 /* Pages that one message to swap carries. */
 static uint32_t batch_of(const struct actor *actor)
 {
@@ -139,10 +134,9 @@ static bool make_pager(struct actor *actor)
     actor->version = fresh_numbers(actor, pages, sizeof(*actor->version));
     actor->swap_slot =
         actor->order > 0 ? fresh_numbers(actor, pages, sizeof(*actor->swap_slot)) : NULL;
-    actor->kernel = fresh->resize(fresh->context, NULL, 0, kernel_size(actor));
     actor->extent = fresh->resize(fresh->context, NULL, 0, extents_size(actor));
-    if (actor->memory == NULL || actor->version == NULL || actor->kernel == NULL ||
-        actor->extent == NULL || (actor->order > 0 && actor->swap_slot == NULL)) {
+    if (actor->memory == NULL || actor->version == NULL || actor->extent == NULL ||
+        (actor->order > 0 && actor->swap_slot == NULL)) {
         actor->scene->failed = true;
         return false;
     }
@@ -349,9 +343,8 @@ static void free_memory(struct actor *actor)
     if (actor->swap_slot != NULL)
         memory_free(fresh, actor->swap_slot, actor_pages(actor) * sizeof(*actor->swap_slot));
     actor->swap_slot = NULL;
-    memory_free(fresh, actor->kernel, kernel_size(actor));
     memory_free(fresh, actor->extent, extents_size(actor));
-    actor->memory = actor->kernel = NULL;
+    actor->memory = NULL;
     actor->version = NULL;
     actor->extent = NULL;
     while (actor->unread != NULL) {

@@ -19,11 +19,7 @@ static uint64_t stamp(const struct actor *actor, uint32_t page, uint32_t version
 
 uint64_t *pages_at(const struct actor *actor, uint32_t handle, uint32_t slot)
 {
-    struct physmem_shell_extent *extent = physmem_shell_extent(&actor->physmem->shell, handle);
-
-    return extent != NULL && slot % EXTENT_PAGES < extent->pages
-               ? &extent->page[slot % EXTENT_PAGES]
-               : NULL;
+    return physmem_shell_page(&actor->physmem->shell, handle, slot % EXTENT_PAGES);
 }
 
 /* The contents of a slot's frame, where the task believes it to lie. */
@@ -69,7 +65,7 @@ void pages_surround(struct actor *actor)
 {
     const struct pager_shell_world world = {clear_slot, actor};
 
-    pager_shell_init(&actor->shell, &actor->pager, &world, actor->kernel);
+    pager_shell_init(&actor->shell, &actor->pager, &world);
 }
 
 /* The frame that a page's address maps; NULL if physmem has taken it. */
@@ -105,15 +101,19 @@ static bool is_taken_from(const struct actor *actor)
     return actor->task != NULL && physmem_task_get_books(actor->task).taken;
 }
 
-void pages_expect(const struct actor *actor, uint32_t page)
+void pages_expect(const struct actor *actor, const struct walk_step *steps, uint32_t count)
 {
-    sp_page number = actor_page(actor, page);
+    const struct pager_page *books = &actor->pager.page[actor->first];
+    uint32_t pages = actor->config->tables->workload.pages;
 
-    if (page >= actor->config->tables->workload.pages)
-        return;
-    __builtin_prefetch(&actor->shell.bits[number], 1);
-    __builtin_prefetch(&actor->pager.page[number]);
-    __builtin_prefetch(&actor->version[page], 1);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t page = steps[i].page;
+
+        if (page >= pages)
+            continue;
+        __builtin_prefetch(&books[actor_units(actor, page)], 1);
+        __builtin_prefetch(&actor->version[page], 1);
+    }
 }
 
 void pages_expect_frame(const struct actor *actor, uint32_t page)

@@ -17,9 +17,9 @@ bool pages_hear(struct actor *actor, const struct letter *letter);
  * the task has heard. */
 void pages_surround(struct actor *actor);
 
-/* The program will soon refer to a page, once its books are in the processor's cache; its frame is to be there, too. Nothing
- * is done that anybody could see. */
-void pages_expect(const struct actor *actor, uint32_t page);
+/* The program will soon take these steps: the books of the pages that they refer to are to be in the processor's cache. And,
+ * once they are there, the frame of a page. Nothing is done that anybody could see. */
+void pages_expect(const struct actor *actor, const struct walk_step *steps, uint32_t count);
 void pages_expect_frame(const struct actor *actor, uint32_t page);
 
 /* The program refers to a page that it may. What it finds there must be right. False: physmem has taken the

@@ -558,6 +558,15 @@ static void tick(struct play *play, struct scene_physmem *physmem)
     after(play, &entry);
 }
 
+/* While something happens to one actor, what is needed of the next one can come into the processor's cache. */
+static void expect_next(const struct play *play)
+{
+    const struct queue_entry *next = world_queue_peek(&play->scene.queue);
+
+    if (next != NULL && next->kind == SCENE_THREAD)
+        thread_expect(&play->actor[next->to]);
+}
+
 enum play_step play_next(struct play *play, uint64_t *valuep)
 {
     struct scene_physmem *physmem;
@@ -577,6 +586,7 @@ enum play_step play_next(struct play *play, uint64_t *valuep)
     }
     if (!world_queue_take(&play->scene.queue, UINT64_MAX, &entry))
         return PLAY_OVER;
+    expect_next(play);
     play->scene.now = entry.when;
     note_last(play, &entry);
     if (entry.kind == SCENE_OTHER)

@@ -574,29 +574,46 @@ static bool fault(struct actor *actor, uint32_t page, bool write, uint64_t *pass
 /* So many steps before it is referred to, the books of a page are expected to be in the cache. */
 #define FRAME_AHEAD 3u
 
-/* Draw steps of the workload. */
+static inline struct walk_step *ahead_at(struct actor *actor, uint32_t number)
+{
+    return &actor->ahead[number % (2 * ACTOR_AHEAD)];
+}
+
+/* Draw steps of the workload, as many as one half of the ring has room for. */
 static void look_ahead(struct actor *actor)
 {
-    uint32_t count = 0;
+    struct walk_step *steps = ahead_at(actor, actor->ahead_end);
+    uint32_t count = walk_take(&actor->walk, steps, ACTOR_AHEAD);
 
-    for (; count < ACTOR_AHEAD && walk_next(&actor->walk, &actor->ahead[count]); count++)
-        if (actor->ahead[count].page < WALK_READ)
-            pages_expect(actor, actor->ahead[count].page);
-    actor->ahead_first = 0;
-    actor->ahead_end = (uint8_t)count;
+    pages_expect(actor, steps, count);
+    actor->ahead_end += count;
+}
+
+/* The task has its turn after others, which have left little of it in the cache. */
+static void look_again(const struct actor *actor)
+{
+    uint32_t first = actor->ahead_first % (2 * ACTOR_AHEAD);
+    uint32_t count = actor->ahead_end - actor->ahead_first;
+    uint32_t behind = first + count > 2 * ACTOR_AHEAD ? first + count - 2 * ACTOR_AHEAD : 0;
+
+    pages_expect(actor, &actor->ahead[first], count - behind);
+    pages_expect(actor, actor->ahead, behind);
 }
 
 /* The next step of the workload. False: it is over. */
 static bool next_of_walk(struct actor *actor, struct walk_step *step)
 {
+    /* One half is drawn while there is another one to take steps from. */
     if (actor->ahead_first == actor->ahead_end)
         look_ahead(actor);
     if (actor->ahead_first == actor->ahead_end)
         return false;
-    *step = actor->ahead[actor->ahead_first++];
+    if (actor->ahead_first % ACTOR_AHEAD == 0 && actor->ahead_end % ACTOR_AHEAD == 0)
+        look_ahead(actor);
+    *step = *ahead_at(actor, actor->ahead_first++);
     if (actor->ahead_first + FRAME_AHEAD < actor->ahead_end &&
-        actor->ahead[actor->ahead_first + FRAME_AHEAD].page < WALK_READ)
-        pages_expect_frame(actor, actor->ahead[actor->ahead_first + FRAME_AHEAD].page);
+        ahead_at(actor, actor->ahead_first + FRAME_AHEAD)->page < WALK_READ)
+        pages_expect_frame(actor, ahead_at(actor, actor->ahead_first + FRAME_AHEAD)->page);
     return true;
 }
 
@@ -661,6 +678,7 @@ static void refer(struct actor *actor)
     uint64_t passed = 0;
     uint32_t steps = 0;
 
+    look_again(actor);
     while (passed < TURN_NS && steps++ < TURN_STEPS && actor->scene->wrong[0] == '\0') {
         const struct walk_step *step = &actor->step;
 
@@ -688,6 +706,25 @@ static void refer(struct actor *actor)
         passed += step->pause_ns;
     }
     errands_turn(actor, passed);
+}
+
+#define CACHE_LINE 64u
+
+static inline void expect(const void *memory, size_t size)
+{
+    for (size_t at = 0; at < size; at += CACHE_LINE)
+        __builtin_prefetch((const char *)memory + at, 1);
+}
+
+void thread_expect(const struct actor *actor)
+{
+    expect(actor, offsetof(struct actor, lanes));
+    expect(&actor->pager, CACHE_LINE);
+    expect(&actor->pager.guaranteed, 3 * CACHE_LINE);
+    expect(&actor->walk, offsetof(struct actor, errands) - offsetof(struct actor, walk));
+    expect(&actor->stats, CACHE_LINE);
+    expect(&actor->errands, CACHE_LINE);
+    expect(&actor->verdict, 2 * CACHE_LINE);
 }
 
 void thread_turn(struct actor *actor)

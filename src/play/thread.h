@@ -12,6 +12,10 @@
  * with a fault. */
 void thread_turn(struct actor *actor);
 
+/* The thread will soon have its turn: what it needs for that is to be in the processor's cache. Nothing is done that anybody
+ * could see. */
+void thread_expect(const struct actor *actor);
+
 /* Swap has answered the thread. Takes the letter. */
 void thread_hear_swap(struct actor *actor, struct letter *letter);
 

@@ -22,7 +22,7 @@ struct rehearsal {
     sp_page first;
     uint64_t resident; /* pages after each reference, summed up */
     struct pager_shell shell;
-    void *memory, *kernel; /* of the pager, of the shell */
+    void *memory; /* of the pager */
 };
 
 static int rehearsal_init(struct rehearsal *rehearsal, const struct policy_choice *choice,
@@ -46,13 +46,12 @@ static int rehearsal_init(struct rehearsal *rehearsal, const struct policy_choic
         rehearsal->config.referenced_arg = &rehearsal->shell;
     }
     size = (pager_size(&rehearsal->config) + ALIGNED - 1) / ALIGNED * ALIGNED;
-    rehearsal->kernel = calloc(1, pager_shell_size(pages + 1));
     rehearsal->memory = aligned_alloc(ALIGNED, size);
-    if (rehearsal->kernel == NULL || rehearsal->memory == NULL)
+    if (rehearsal->memory == NULL)
         return error_set(error, ENOMEM, "no memory for %u pages", pages);
     memset(rehearsal->memory, 0, size);
     pager_init(&rehearsal->pager, &rehearsal->config, rehearsal->memory);
-    pager_shell_init(&rehearsal->shell, &rehearsal->pager, &nothing_else, rehearsal->kernel);
+    pager_shell_init(&rehearsal->shell, &rehearsal->pager, &nothing_else);
     pager_growth_allow(&rehearsal->pager, frames, 0);
     rehearsal->first = pager_regions_create(&rehearsal->pager, pages, SP_PRECIOUS, false, false);
     ensure(rehearsal->first != SP_NO_PAGE);
@@ -62,7 +61,6 @@ static int rehearsal_init(struct rehearsal *rehearsal, const struct policy_choic
 static void rehearsal_fini(struct rehearsal *rehearsal)
 {
     free(rehearsal->memory);
-    free(rehearsal->kernel);
 }
 
 /* Do what the pager wants. False: it wants what reads alone cannot need. */

@@ -58,6 +58,7 @@ void popularity_init(struct popularity *popularity, uint32_t count, uint32_t exp
     popularity->stride = (uint32_t)((uint64_t)count * 40503 / 65536) + 1;
     while (gcd(popularity->stride, count) != 1)
         popularity->stride++;
+    popularity->reciprocal = UINT64_MAX / count;
     fill_buckets(popularity, exponent);
     for (uint32_t i = 0; i < POPULARITY_GUIDES; i++) {
         uint64_t total = popularity->bucket[popularity->buckets - 1].until;
@@ -68,13 +69,15 @@ void popularity_init(struct popularity *popularity, uint32_t count, uint32_t exp
     }
 }
 
-/* Whether the rank at `place` of the bucket is kept. */
+/* Whether the rank at `place` of the bucket is kept: if what is drawn below the first rank's weight is below its own weight,
+ * weight - fall * place / (count - 1), rounded down. Both sides are multiplied here: a division takes longer than all else
+ * of a draw. */
 static inline int keeps(const struct popularity_bucket *bucket, uint32_t place, uint64_t bits)
 {
     uint64_t fall = bucket->weight - bucket->next_weight;
-    uint64_t weight = bucket->weight - fall * place / (bucket->count - 1);
+    uint64_t above = bucket->weight - scaled(bits, bucket->weight);
 
-    return scaled(bits, bucket->weight) < weight;
+    return fall * place < above * (bucket->count - 1);
 }
 
 /* Popularity rank, 0 the highest. */
@@ -100,6 +103,13 @@ static uint32_t draw_rank(const struct popularity *popularity, struct random_sou
 
 uint32_t popularity_item(const struct popularity *popularity, struct random_source *random)
 {
-    return (uint32_t)((uint64_t)draw_rank(popularity, random) * popularity->stride %
-                      popularity->count);
+    uint64_t at = (uint64_t)draw_rank(popularity, random) * popularity->stride;
+    /* The quotient, or one less. */
+    uint64_t rounds = scaled(at, popularity->reciprocal);
+    uint32_t item = (uint32_t)(at - rounds * popularity->count);
+
+    if (item >= popularity->count)
+        item -= popularity->count;
+    check(item < popularity->count);
+    return item;
 }

@@ -24,7 +24,8 @@ struct popularity_bucket {
 
 struct popularity {
     uint32_t count;
-    uint32_t stride; /* prime to count */
+    uint32_t stride;     /* prime to count */
+    uint64_t reciprocal; /* 2^64 / count, at most */
     uint32_t buckets;
     uint16_t guide[POPULARITY_GUIDES]; /* the bucket where each 512th of the sum begins */
     struct popularity_bucket bucket[POPULARITY_BUCKETS];

@@ -121,6 +121,11 @@ static uint64_t references_of(const struct workload_walk *walk, const struct wor
                                            : walk->tables->trace[walk->phase].count;
 }
 
+static inline bool is_write(struct workload_walk *walk, const struct workload_phase *phase)
+{
+    return phase->writes > 0 && random_below(&walk->writes, 1000000) < phase->writes;
+}
+
 static void refer(struct workload_walk *walk, const struct workload_phase *phase,
                   struct walk_step *step)
 {
@@ -131,7 +136,7 @@ static void refer(struct workload_walk *walk, const struct workload_phase *phase
     } else {
         step->page = phase->first + next_page(walk, phase);
     }
-    step->write = phase->writes > 0 && random_below(&walk->writes, 1000000) < phase->writes;
+    step->write = is_write(walk, phase);
     if (phase->pattern == WORKLOAD_TRACE)
         step->write = step->write || (trace_step(walk) & 1) != 0;
     step->pause_ns = phase->think_ns;
@@ -158,4 +163,44 @@ bool walk_next(struct workload_walk *walk, struct walk_step *step)
     if (++walk->made == references_of(walk, phase))
         end_phase(walk);
     return true;
+}
+
+/* References by popularity, and no pauses but one after each: most steps of large plays. Returns how many of `most` the phase
+ * has left. */
+static uint32_t refer_often(struct workload_walk *walk, const struct workload_phase *phase,
+                            struct walk_step *steps, uint32_t most)
+{
+    const struct popularity *popularity = walk->tables->zipf[walk->phase];
+    uint64_t left = phase->references - walk->made;
+    uint32_t count = most < left ? most : (uint32_t)left;
+    struct random_source pages = walk->pages;
+
+    check(phase->burst == 0 && left > 0);
+    for (uint32_t i = 0; i < count; i++) {
+        steps[i].page = phase->first + popularity_item(popularity, &pages);
+        steps[i].pause_ns = phase->think_ns;
+    }
+    walk->pages = pages;
+    for (uint32_t i = 0; i < count; i++)
+        steps[i].write = is_write(walk, phase);
+    walk->made += count;
+    if (walk->made == phase->references)
+        end_phase(walk);
+    return count;
+}
+
+uint32_t walk_take(struct workload_walk *walk, struct walk_step *steps, uint32_t count)
+{
+    const struct workload *workload = &walk->tables->workload;
+    uint32_t taken = 0;
+
+    while (taken < count && walk->round < workload->rounds) {
+        const struct workload_phase *phase = &workload->phase[walk->phase];
+
+        if (phase->pattern == WORKLOAD_ZIPF && phase->burst == 0)
+            taken += refer_often(walk, phase, steps + taken, count - taken);
+        else
+            taken += walk_next(walk, steps + taken);
+    }
+    return taken;
 }

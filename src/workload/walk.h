@@ -66,4 +66,7 @@ void walk_init(struct workload_walk *walk, const struct walk_tables *tables, uin
 /* The next step. False: the workload is over. */
 bool walk_next(struct workload_walk *walk, struct walk_step *step);
 
+/* The next `count` steps. Returns how many there are: fewer if the workload is over then. */
+uint32_t walk_take(struct workload_walk *walk, struct walk_step *steps, uint32_t count);
+
 #endif

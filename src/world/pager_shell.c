@@ -2,37 +2,31 @@
 
 #define PROTECTION (PAGE_READ | PAGE_WRITE)
 
-size_t pager_shell_size(uint32_t pages)
-{
-    struct pager_shell shell;
-
-    check(pages > 0);
-    return pages * sizeof(*shell.bits);
-}
-
 void pager_shell_init(struct pager_shell *shell, struct pager *pager,
-                      const struct pager_shell_world *world, void *memory)
+                      const struct pager_shell_world *world)
 {
     uint32_t pages = pager->config.pages;
 
-    check(memory != NULL && pages > 0);
-    *shell = (struct pager_shell){.pager = pager, .world = *world, .pages = pages, .bits = memory};
+    check(pages > 0);
+    *shell = (struct pager_shell){.pager = pager, .world = *world, .pages = pages};
 }
 
 static void map(struct pager_shell *shell, const struct pager_effect *effect)
 {
-    ensure(shell->bits[effect->page] == 0);
+    uint8_t *bits = pager_shell_bits(shell, effect->page);
+
+    ensure(*bits == 0);
     shell->pieces += effect->page != shell->mapped_page + 1 ||
                      effect->slot != shell->mapped_slot + 1 ||
                      effect->slot % shell->pager->config.extent_pages == 0;
     shell->mapped_page = effect->page;
     shell->mapped_slot = effect->slot;
-    shell->bits[effect->page] = PAGER_SHELL_MAPPED | effect->protection;
+    *bits = PAGER_SHELL_MAPPED | effect->protection;
 }
 
 static void protect(struct pager_shell *shell, const struct pager_effect *effect)
 {
-    uint8_t *bits = &shell->bits[effect->page];
+    uint8_t *bits = pager_shell_bits(shell, effect->page);
 
     ensure((*bits & PAGER_SHELL_MAPPED) != 0);
     *bits = (uint8_t)((*bits & ~PROTECTION) | effect->protection);
@@ -45,7 +39,7 @@ static void protect(struct pager_shell *shell, const struct pager_effect *effect
 
 static void arm(struct pager_shell *shell, const struct pager_effect *effect)
 {
-    uint8_t *bits = &shell->bits[effect->page];
+    uint8_t *bits = pager_shell_bits(shell, effect->page);
 
     ensure((*bits & PROTECTION) != 0 && (effect->watched || (*bits & PAGER_SHELL_WATCHED) == 0));
     if (!effect->watched)
@@ -55,8 +49,10 @@ static void arm(struct pager_shell *shell, const struct pager_effect *effect)
 
 static void unmap(struct pager_shell *shell, sp_page page)
 {
-    ensure((shell->bits[page] & PAGER_SHELL_MAPPED) != 0);
-    shell->bits[page] = 0;
+    uint8_t *bits = pager_shell_bits(shell, page);
+
+    ensure((*bits & PAGER_SHELL_MAPPED) != 0);
+    *bits = 0;
 }
 
 bool pager_shell_carry_out(struct pager_shell *shell, const struct pager_effect *effect)
@@ -94,8 +90,8 @@ bool pager_shell_referenced(void *arg, sp_page page)
 {
     const struct pager_shell *shell = arg;
 
-    ensure((shell->bits[page] & PROTECTION) != 0);
-    return (shell->bits[page] & PAGER_SHELL_REFERENCED) != 0;
+    ensure((*pager_shell_bits(shell, page) & PROTECTION) != 0);
+    return (*pager_shell_bits(shell, page) & PAGER_SHELL_REFERENCED) != 0;
 }
 
 const char *pager_shell_check(const struct pager_shell *shell)
@@ -107,7 +103,7 @@ const char *pager_shell_check(const struct pager_shell *shell)
             continue; /* it is unmapped later, or already */
         if (((p->flags & PAGE_MAPPED) != 0) != pager_shell_is_mapped(shell, page))
             return "the kernel and the pager disagree about what is mapped";
-        if ((shell->bits[page] & PROTECTION) != p->protection)
+        if ((p->kernel & PROTECTION) != p->protection)
             return "the kernel and the pager disagree about a mapping";
     }
     return NULL;

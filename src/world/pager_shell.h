@@ -34,7 +34,6 @@ struct pager_shell {
     struct pager *pager;
     struct pager_shell_world world;
     uint32_t pages;
-    uint8_t *bits;                     /* by page: PAGE_READ, PAGE_WRITE and PAGER_SHELL_* */
     uint32_t mapped_page, mapped_slot; /* the last that were mapped */
     uint64_t
         pieces; /* mapped so far: neighbours, whose slots are neighbours in one extent, are one piece */
@@ -42,12 +41,17 @@ struct pager_shell {
     uint64_t watches; /* protected from all references so far: neighbours are one */
 };
 
-/* Bytes for so many pages. */
-size_t pager_shell_size(uint32_t pages);
-
-/* A kernel in which nothing is mapped, for a pager that has been initialised. `memory` is filled with zeros, has pager_shell_size(pager->config.pages) bytes and outlives the shell, as the pager does. */
+/* A kernel in which nothing is mapped, for a pager that has been initialised. It outlives the shell. */
 void pager_shell_init(struct pager_shell *shell, struct pager *pager,
-                      const struct pager_shell_world *world, void *memory);
+                      const struct pager_shell_world *world);
+
+/* What the kernel knows of a page: PAGE_READ, PAGE_WRITE and PAGER_SHELL_*. It lies beside what the pager knows of it: whoever
+ * needs the one soon needs the other. */
+static inline uint8_t *pager_shell_bits(const struct pager_shell *shell, sp_page page)
+{
+    check(page < shell->pages);
+    return &shell->pager->page[page].kernel;
+}
 
 /* Carry out an effect that concerns the task alone. False: it does not. */
 bool pager_shell_carry_out(struct pager_shell *shell, const struct pager_effect *effect);
@@ -70,8 +74,7 @@ const char *pager_shell_check(const struct pager_shell *shell);
 
 static inline bool pager_shell_is_mapped(const struct pager_shell *shell, sp_page page)
 {
-    check(page < shell->pages);
-    return (shell->bits[page] & PAGER_SHELL_MAPPED) != 0;
+    return (*pager_shell_bits(shell, page) & PAGER_SHELL_MAPPED) != 0;
 }
 
 /* Whether the program may read, or write, the page without a fault. */
@@ -79,22 +82,21 @@ static inline bool pager_shell_permits(const struct pager_shell *shell, sp_page 
 {
     uint8_t needed = write ? PAGE_READ | PAGE_WRITE : PAGE_READ;
 
-    check(page < shell->pages);
-    return (shell->bits[page] & needed) == needed;
+    return (*pager_shell_bits(shell, page) & needed) == needed;
 }
 
 /* A reference that the kernel permits, of the program, or of the kernel, which looks at neighbours of a page. */
 static inline void pager_shell_refer(struct pager_shell *shell, sp_page page)
 {
     check(pager_shell_is_mapped(shell, page));
-    shell->bits[page] |= PAGER_SHELL_REFERENCED;
+    *pager_shell_bits(shell, page) |= PAGER_SHELL_REFERENCED;
 }
 
 /* The kernel refuses a mapping that it made just now: the caller then says so to the pager. */
 static inline void pager_shell_refuse(struct pager_shell *shell, sp_page page)
 {
-    check(shell->bits[page] >> 2 == PAGER_SHELL_MAPPED >> 2);
-    shell->bits[page] = 0;
+    check(*pager_shell_bits(shell, page) >> 2 == PAGER_SHELL_MAPPED >> 2);
+    *pager_shell_bits(shell, page) = 0;
 }
 
 #endif

@@ -3,7 +3,6 @@
 #include <errno.h>
 
 #include "base/assert.h"
-#include "base/handles.h"
 #include "base/memory.h"
 
 void physmem_shell_init(struct physmem_shell *shell, struct physmem *physmem,
@@ -21,6 +20,7 @@ void physmem_shell_fini(struct physmem_shell *shell)
     for (uint32_t i = 0; i < shell->stacks; i++)
         memory_free(allocator, shell->stack[i].stack, shell->stack[i].size);
     memory_free(allocator, shell->extent, shell->extent_capacity * sizeof(*shell->extent));
+    memory_free(allocator, shell->place, shell->place_capacity * sizeof(*shell->place));
     memory_free(allocator, shell->stack, shell->stack_capacity * sizeof(*shell->stack));
     *shell = (struct physmem_shell){.physmem = NULL};
 }
@@ -34,10 +34,14 @@ static uint32_t new_descriptor(struct physmem_shell *shell, uint32_t handle)
     uint32_t descriptor = (handle & HANDLES_MAX) - 1;
 
     if (memory_reserve(shell->allocator, &shell->extent, &shell->extent_capacity,
-                       sizeof(*shell->extent), descriptor + 1) != 0)
+                       sizeof(*shell->extent), descriptor + 1) != 0 ||
+        memory_reserve(shell->allocator, &shell->place, &shell->place_capacity,
+                       sizeof(*shell->place), descriptor + 1) != 0)
         return UINT32_MAX;
-    while (shell->extents <= descriptor)
-        shell->extent[shell->extents++] = NULL;
+    for (; shell->extents <= descriptor; shell->extents++) {
+        shell->extent[shell->extents] = NULL;
+        shell->place[shell->extents] = (struct physmem_shell_place){NULL};
+    }
     ensure(shell->extent[descriptor] == NULL);
     return descriptor;
 }
@@ -59,6 +63,8 @@ static void create_extent(struct physmem_shell *shell, uint64_t now,
         extent->handle = effect->extent.extent;
         extent->pages = effect->extent.count;
         shell->extent[descriptor] = extent;
+        shell->place[descriptor] = (struct physmem_shell_place){
+            .page = extent->page, .handle = extent->handle, .pages = extent->pages};
     }
     physmem_extent_ready(shell->physmem, now, effect->extent.extent, error == 0 ? descriptor : 0,
                          error);
@@ -121,6 +127,7 @@ static void cut_extent(struct physmem_shell *shell, const struct physmem_effect 
     memset(extent->page + effect->extent.count, 0,
            (extent->pages - effect->extent.count) * sizeof(*extent->page));
     extent->pages = effect->extent.count;
+    shell->place[effect->extent.descriptor].pages = extent->pages;
 }
 
 static void destroy_extent(struct physmem_shell *shell, const struct physmem_effect *effect)
@@ -129,6 +136,7 @@ static void destroy_extent(struct physmem_shell *shell, const struct physmem_eff
 
     memory_free(shell->allocator, extent, sizeof(*extent));
     shell->extent[effect->extent.descriptor] = NULL;
+    shell->place[effect->extent.descriptor] = (struct physmem_shell_place){NULL};
 }
 
 struct physmem_shell_extent *physmem_shell_extent(const struct physmem_shell *shell,

@@ -11,6 +11,7 @@
 #ifndef WORLD_PHYSMEM_SHELL_H
 #define WORLD_PHYSMEM_SHELL_H
 
+#include "base/handles.h"
 #include "core/containers/container.h"
 #include "core/physmem/answer.h"
 #include "core/physmem/physmem.h"
@@ -26,6 +27,13 @@ struct physmem_shell_extent {
     uint64_t page[EXTENT_PAGES];
 };
 
+/* Where the pages of an extent lie: what is asked of most often, in a few bytes side by side. */
+struct physmem_shell_place {
+    uint64_t *page;  /* NULL: there is no extent */
+    uint32_t handle; /* as above */
+    uint32_t pages;
+};
+
 struct physmem_shell_stack {
     struct frame_stack *stack; /* NULL: this entry is free */
     size_t size;
@@ -39,8 +47,9 @@ struct physmem_shell {
     uint32_t
         create_error; /* while it is not 0, making an extent or a stack fails with this errno */
     struct physmem_shell_extent **extent; /* by descriptor; NULL: that descriptor is free */
+    struct physmem_shell_place *place;    /* the same */
     uint32_t extents;                     /* descriptors that are or were in use */
-    uint32_t extent_capacity;
+    uint32_t extent_capacity, place_capacity;
     struct physmem_shell_stack *stack;
     uint32_t stacks; /* entries that are or were in use */
     uint32_t stack_capacity;
@@ -61,6 +70,18 @@ void physmem_shell_carry_out(struct physmem_shell *shell, uint64_t now,
 /* The extent of this handle, or NULL. Valid until physmem destroys it. */
 struct physmem_shell_extent *physmem_shell_extent(const struct physmem_shell *shell,
                                                   uint32_t handle);
+
+/* A page of the extent of this handle; NULL if there is none. Valid as long as that. */
+static inline uint64_t *physmem_shell_page(const struct physmem_shell *shell, uint32_t handle,
+                                           uint32_t page)
+{
+    uint32_t descriptor = (handle & HANDLES_MAX) - 1;
+    const struct physmem_shell_place *place = &shell->place[descriptor];
+
+    return descriptor < shell->extents && place->handle == handle && page < place->pages
+               ? &place->page[page]
+               : NULL;
+}
 
 /* A task has mapped this stack: its memory stays until the task lets go of it, whatever physmem does. */
 void physmem_shell_hold(struct physmem_shell *shell, const struct frame_stack *stack);

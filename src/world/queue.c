@@ -89,6 +89,15 @@ uint64_t world_queue_due(const struct queue *queue)
     return queue->entries > 0 ? queue->node[0].when : QUEUE_NEVER;
 }
 
+const struct queue_entry *world_queue_peek(const struct queue *queue)
+{
+    if (queue->entries == 0)
+        return NULL;
+    for (uint32_t at = 1; at <= CHILDREN && at < queue->entries; at++)
+        __builtin_prefetch(&queue->entry[place_of(&queue->node[at])]);
+    return &queue->entry[place_of(&queue->node[0])];
+}
+
 /* The first node is gone: the last one finds its place from there. */
 static void settle(struct queue *queue)
 {

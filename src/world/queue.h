@@ -62,6 +62,10 @@ int world_queue_add(struct queue *queue, struct queue_entry entry);
 /* When the first entry is due; QUEUE_NEVER if there is none. */
 uint64_t world_queue_due(const struct queue *queue);
 
+/* The entry that is taken next, unless one is added before it; NULL if there is none. Those that may come soon after it are
+ * expected to be in the processor's cache then. */
+const struct queue_entry *world_queue_peek(const struct queue *queue);
+
 /* Take the first entry if it is due at time `now`, in O(log n). False if none is. */
 bool world_queue_take(struct queue *queue, uint64_t now, struct queue_entry *entry);
 

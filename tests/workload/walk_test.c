@@ -101,6 +101,38 @@ static void a_trace_is_followed_step_by_step(void **state)
     }
 }
 
+/* The same steps, however many are taken at once. */
+static void steps_can_be_taken_many_at_a_time(void **state)
+{
+    static const char *const texts[] = {
+        "pages=1000,rounds=2;zipf=1,references=100,writes=0.3,think=5ns;idle=7ns;"
+        "zipf=0.5,references=13,first=3;scan=300,writes=0.5",
+        "pages=50;zipf=1,references=40,burst=3,pause=9ns;loop=4"};
+
+    (void)state;
+    for (unsigned t = 0; t < 2; t++)
+        for (uint32_t most = 1; most < 20; most++) {
+            struct walk_step steps[20], one;
+            struct play by_one, many;
+            uint32_t taken;
+
+            begin(&by_one, texts[t], 5);
+            begin(&many, texts[t], 5);
+            do {
+                taken = walk_take(&many.walk, steps, most);
+                for (uint32_t i = 0; i < taken; i++) {
+                    assert_true(walk_next(&by_one.walk, &one));
+                    assert_int_equal(steps[i].page, one.page);
+                    assert_int_equal(steps[i].pause_ns, one.pause_ns);
+                    assert_true(one.page == WALK_NOTHING || steps[i].write == one.write);
+                }
+            } while (taken == most);
+            assert_false(walk_next(&by_one.walk, &one));
+            end(&by_one);
+            end(&many);
+        }
+}
+
 static void a_working_set_stays_for_a_while(void **state)
 {
     uint32_t low = UINT32_MAX, high = 0, moves = 0;
@@ -202,6 +234,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(patterns_are_what_their_names_say),
         cmocka_unit_test(a_trace_is_followed_step_by_step),
+        cmocka_unit_test(steps_can_be_taken_many_at_a_time),
         cmocka_unit_test(a_working_set_stays_for_a_while),
         cmocka_unit_test(writes_do_not_change_the_pages),
         cmocka_unit_test(references_are_the_same_everywhere),

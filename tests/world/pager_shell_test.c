@@ -18,7 +18,7 @@ struct stage {
     struct pager pager;
     struct pager_shell shell;
     struct sp_stats stats;
-    void *memory, *kernel;
+    void *memory;
     uint32_t cleared; /* slot */
 };
 
@@ -44,18 +44,16 @@ static struct stage *stage_begin(void)
 
     assert_non_null(stage);
     stage->memory = aligned_alloc(64, size);
-    stage->kernel = calloc(1, pager_shell_size(PAGES));
-    assert_true(stage->memory != NULL && stage->kernel != NULL);
+    assert_true(stage->memory != NULL);
     memset(stage->memory, 0, size);
     pager_init(&stage->pager, &config, stage->memory);
-    pager_shell_init(&stage->shell, &stage->pager, &world, stage->kernel);
+    pager_shell_init(&stage->shell, &stage->pager, &world);
     stage->cleared = PAGER_NONE;
     return stage;
 }
 
 static void stage_end(struct stage *stage)
 {
-    free(stage->kernel);
     free(stage->memory);
     free(stage);
 }

@@ -101,7 +101,8 @@ struct pager_page {
     bool watch : 1; /* a policy wants it watched then */
     bool going : 1; /* LEAVING: its mapping is still being removed, see pager_evict_unmapped */
     uint8_t bits;   /* BITS_*; 0 if not mapped */
-    uint8_t reserved;
+    uint8_t
+        kernel; /* for the driver; world/pager_shell.h keeps here what the kernel of a world knows */
 };
 
 enum slot_state {

@@ -59,7 +59,8 @@ static bool one_area(const struct outside *outside, uint32_t page)
 
     if (!before_is_mapped || !is_mapped)
         return before_is_mapped == is_mapped;
-    return ((shell->bits[page - 1] ^ shell->bits[page]) & ~PAGER_SHELL_REFERENCED) == 0 &&
+    return ((*pager_shell_bits(shell, page - 1) ^ *pager_shell_bits(shell, page)) &
+            ~PAGER_SHELL_REFERENCED) == 0 &&
            outside->page[page - 1].place + 1 == outside->page[page].place &&
            outside->page[page - 1].place / outside->options.extent_pages ==
                outside->page[page].place / outside->options.extent_pages;
@@ -106,7 +107,7 @@ void outside_kernel_refer(struct outside *outside, sp_page page)
 
     pager_shell_refer(shell, page);
     outside->page[page].touched = true;
-    if ((shell->bits[page] & PAGER_SHELL_WATCHED) != 0 || !stays_mapped(outside, page))
+    if ((*pager_shell_bits(shell, page) & PAGER_SHELL_WATCHED) != 0 || !stays_mapped(outside, page))
         return;
     for (sp_page next = page + 1; next < outside->options.pages && one_area(outside, next); next++)
         pager_shell_refer(shell, next);
@@ -121,7 +122,7 @@ static bool is_referenced(void *arg, sp_page page)
     bool referenced;
 
     outside_require(outside,
-                    (outside->shell.bits[page] & PAGER_SHELL_WATCHED) != 0 ||
+                    (*pager_shell_bits(&outside->shell, page) & PAGER_SHELL_WATCHED) != 0 ||
                         (!one_area(outside, page) && !one_area(outside, page + 1)),
                     "a bit is asked for that the kernel does not keep");
     referenced = pager_shell_referenced(&outside->shell, page);
@@ -320,7 +321,7 @@ static void check_request(struct outside *outside, const struct pager_effect *ef
 static void check_mapping(struct outside *outside, const struct pager_effect *effect)
 {
     const struct outside_page *p = &outside->page[effect->page];
-    uint8_t bits = outside->shell.bits[effect->page];
+    uint8_t bits = *pager_shell_bits(&outside->shell, effect->page);
 
     if (effect->kind == EFFECT_MAP)
         outside_require(outside, bits == 0, "a page is mapped that was mapped");
@@ -739,18 +740,17 @@ void outside_init(struct outside *outside, const struct outside_options *options
     outside->random = random_seeded(options->seed);
     outside->caller = -1;
     outside->memory = aligned_alloc(64, size);
-    outside->kernel = calloc(1, pager_shell_size(options->pages));
     outside->page = calloc(options->pages, sizeof(*outside->page));
     outside->slot = calloc(options->slots, sizeof(*outside->slot));
     outside->swap_slots = 2 * options->pages;
     outside->swap = calloc(outside->swap_slots, sizeof(*outside->swap));
     outside->swap_used = calloc(outside->swap_slots, sizeof(*outside->swap_used));
-    assert_true(outside->memory && outside->kernel && outside->page && outside->slot &&
-                outside->swap && outside->swap_used);
+    assert_true(outside->memory && outside->page && outside->slot && outside->swap &&
+                outside->swap_used);
     memset(outside->memory, 0, size);
     memset(&outside->pager, 0xa5, sizeof(outside->pager)); /* whatever was there before */
     pager_init(&outside->pager, &config, outside->memory);
-    pager_shell_init(&outside->shell, &outside->pager, &world, outside->kernel);
+    pager_shell_init(&outside->shell, &outside->pager, &world);
     pager_growth_allow(&outside->pager, options->guaranteed, options->extra);
     outside->pool = options->extra;
     if (options->stack == 0)

@@ -100,7 +100,7 @@ struct outside {
     struct pager pager;
     struct sp_stats stats;
     struct pager_shell shell; /* the kernel */
-    void *memory, *kernel;    /* of the pager, of the shell */
+    void *memory;             /* of the pager */
     struct random_source random;
     uint32_t step;
 

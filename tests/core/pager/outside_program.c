@@ -605,7 +605,6 @@ void outside_fini(struct outside *outside)
                     "something is left");
     free(outside->stack);
     free(outside->memory);
-    free(outside->kernel);
     free(outside->page);
     free(outside->slot);
     free(outside->swap);
