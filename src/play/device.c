@@ -47,9 +47,10 @@ static int make_entry(struct device *device, uint32_t client)
     return 0;
 }
 
-/* Slots for a client, none of them used. */
-static int open_file(struct device *device, struct device_file *file, uint32_t slots)
+/* Slots for a client, none of them used: most clients of a large play never store a page, and take no memory here. */
+static int open_file(struct device *device, struct device_file *file)
 {
+    uint32_t slots = file->slots;
     int rc = swap_map_init(&file->map, slots, *device->allocator);
 
     if (rc != 0)
@@ -79,10 +80,7 @@ int device_join(struct device *device, uint32_t client, uint32_t slots)
         return rc;
     file = &device->file[client];
     check(file->contents == NULL);
-    if (slots > 0)
-        rc = open_file(device, file, slots);
-    if (rc != 0)
-        return rc;
+    file->slots = slots;
     file->there = true;
     device->reserved += slots;
     device->clients++;
@@ -96,9 +94,9 @@ void device_leave(struct device *device, uint32_t client)
     if (!device_is_there(device, client))
         return;
     file = &device->file[client];
+    ensure(device->reserved >= file->slots);
+    device->reserved -= file->slots;
     if (file->contents != NULL) {
-        ensure(device->reserved >= file->map.slots);
-        device->reserved -= file->map.slots;
         memory_free(device->allocator, file->contents, file->map.slots * sizeof(*file->contents));
         swap_map_fini(&file->map);
     }
@@ -185,9 +183,11 @@ int device_store(struct device *device, uint32_t client, uint32_t count, const u
     check(count > 0 && count <= SWAP_STORE_MAX && pieces <= count);
     for (uint32_t i = 0; i < count; i++)
         wanted += contents[i] != 0;
-    if (wanted > 0 && file->contents == NULL)
+    if (wanted > 0 && file->slots == 0)
         rc = -EDQUOT;
-    else if (wanted > 0)
+    else if (wanted > 0 && file->contents == NULL)
+        rc = open_file(device, file);
+    if (rc == 0 && wanted > 0)
         rc = swap_map_store(&file->map, 0, wanted, given);
     if (rc != 0)
         return rc;

@@ -20,8 +20,9 @@
 /* What a client has there. Its number in its own map is 0. */
 struct device_file {
     bool there;
+    uint32_t slots; /* reserved */
     struct swap_map map;
-    uint64_t *contents; /* by slot; NULL: it has reserved none, and has no map */
+    uint64_t *contents; /* by slot; NULL: nothing was ever stored, and there is no map */
 };
 
 /* reserved == sum of the slots of all files, and `rest`; at most `slots` */
@@ -63,7 +64,7 @@ void device_fill(struct device *device, bool full);
 const uint64_t *device_contents(const struct device *device, uint32_t client, uint32_t slot);
 
 /* Begin to write pages of these contents, which lie in so many pieces in memory, at time `now`: to `slot`s that are
- * filled in, until *donep. Returns 0, or what swap_map_store fails with. */
+ * filled in, until *donep. Returns 0, or what swap_map_store fails with; also -ENOMEM. */
 int device_store(struct device *device, uint32_t client, uint32_t count, const uint64_t *contents,
                  uint32_t pieces, uint64_t now, uint32_t *slot, uint64_t *donep);
 

@@ -385,6 +385,7 @@ static bool begin_stores(struct actor *actor, struct letter *letter)
                           &done);
     if (rc == -EAGAIN)
         return false;
+    scene->failed = scene->failed || rc == -ENOMEM;
     for (uint32_t i = 0, next = 0; i < letter->swap.stores; i++) {
         if (letter->swap.error[i] != 0)
             letter->swap.slot[i] = PAGER_NONE;
