@@ -23,7 +23,7 @@ uint64_t *pages_at(const struct actor *actor, uint32_t handle, uint32_t slot)
 }
 
 /* The contents of a slot's frame, where the task believes it to lie. */
-static uint64_t *frame_of(const struct actor *actor, uint32_t slot)
+static inline uint64_t *frame_of(const struct actor *actor, uint32_t slot)
 {
     check(slot < actor->slots);
     return pages_at(actor, actor->extent[slot / EXTENT_PAGES], slot);
@@ -69,7 +69,7 @@ void pages_surround(struct actor *actor)
 }
 
 /* The frame that a page's address maps; NULL if physmem has taken it. */
-static uint64_t *mapped(const struct actor *actor, uint32_t page)
+static inline uint64_t *mapped(const struct actor *actor, uint32_t page)
 {
     sp_page number = actor_page(actor, page);
     uint32_t within = page & (actor_base(actor, 1) - 1);
@@ -78,7 +78,7 @@ static uint64_t *mapped(const struct actor *actor, uint32_t page)
     return frame_of(actor, actor_base(actor, actor->pager.page[number].slot) + within);
 }
 
-static bool is_right(const struct actor *actor, uint32_t page, uint64_t found)
+static inline bool is_right(const struct actor *actor, uint32_t page, uint64_t found)
 {
     uint32_t version = actor->version[page];
 
