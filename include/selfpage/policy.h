@@ -116,7 +116,7 @@ enum sp_hint {
 };
 
 /** What an engine offers to a policy. The policy passes `env` itself as the first argument, and
- *  only about pages that are resident. No field is NULL but next_reference. */
+ *  only about pages that are resident. What may be NULL says so. */
 struct sp_policy_env {
     /** True if the page was referenced since this was last asked, or since its insert (whose own
      *  reference does not count in a replay; in a live task it cannot be told apart); asking
@@ -148,6 +148,12 @@ struct sp_policy_env {
     /** The policy knows nothing more of this page, which is not resident, or is being removed for good. NULL unless
      *  the policy has SP_POLICY_TELLS, and where the engine does not want to be told. */
     void (*forgotten)(struct sp_policy_env *env, sp_page page);
+    /** `count` numbers, the same as from as many calls of `random`. NULL where the engine does not offer it. */
+    void (*random_many)(struct sp_policy_env *env, uint32_t bound, uint32_t *numbers,
+                        uint32_t count);
+    /** A number that the page, which may also be the one that is being inserted, always has, for a policy that has
+     *  SP_POLICY_TELLS and hashes pages, or puts those that are equal in an order. NULL where that is `page` itself. */
+    uint32_t (*number)(struct sp_policy_env *env, sp_page page);
 };
 
 /** A parameter a policy takes: `name:small=0.1,ghost=0.9`. */

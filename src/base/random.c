@@ -29,6 +29,13 @@ uint32_t random_below(struct random_source *source, uint32_t bound)
     return (uint32_t)(((random_bits(source) >> 32) * bound) >> 32);
 }
 
+void random_below_many(struct random_source *source, uint32_t bound, uint32_t *numbers,
+                       uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        numbers[i] = random_below(source, bound);
+}
+
 double random_unit(struct random_source *source)
 {
     return (double)(random_bits(source) >> 11) * 0x1.0p-53;

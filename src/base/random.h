@@ -22,6 +22,10 @@ uint64_t random_bits(struct random_source *source);
 /* A number from 0 to bound - 1, uniform; bound > 0. */
 uint32_t random_below(struct random_source *source, uint32_t bound);
 
+/* The same `count` times. */
+void random_below_many(struct random_source *source, uint32_t bound, uint32_t *numbers,
+                       uint32_t count);
+
 /* A number in [0, 1). */
 double random_unit(struct random_source *source);
 

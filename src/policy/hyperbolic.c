@@ -7,29 +7,44 @@
 
 enum { HYPERBOLIC_SAMPLE };
 
-struct hyperbolic_cell {
-    uint64_t since; /* cell p: when page p came in */
-    uint32_t count; /* cell p: its references since; 0 for one that is not there nor away */
-    uint32_t place; /* cell p: where page p stands among the resident pages */
-    sp_page page;   /* cell i: the i-th of the resident pages */
+/* The largest sample. */
+#define SAMPLE_MOST 1024u
+
+/* The i-th of the resident pages, in no order. What is compared lies together: a sample touches a cache line each. */
+struct hyperbolic_slot {
+    uint64_t since; /* when the page came in */
+    uint32_t count; /* its references since; 0: it was hinted away */
+    sp_page page;
+};
+
+/* A page that is away, pinned or skipped: what it will have again. */
+struct hyperbolic_away {
+    uint64_t since;
+    uint32_t count;
+    bool is_away;
 };
 
 struct hyperbolic {
     struct sp_policy_env *env;
     uint32_t sample;
     uint32_t resident;
-    struct hyperbolic_cell cells[];
+    uint32_t aways;               /* pages that are away */
+    uint32_t *places;             /* by page: where it stands among the resident ones */
+    struct hyperbolic_away *away; /* by page */
+    struct hyperbolic_slot slots[];
 };
 
 static const struct sp_policy_param hyperbolic_params[] = {
-    [HYPERBOLIC_SAMPLE] = {"sample", 64.0, 1.0, 1024.0,
+    [HYPERBOLIC_SAMPLE] = {"sample", 64.0, 1.0, SAMPLE_MOST,
                            "pages that are compared: the worst leaves"},
     {NULL},
 };
 
 static size_t hyperbolic_size(const struct sp_policy_config *config)
 {
-    return sizeof(struct hyperbolic) + (size_t)config->pages * sizeof(struct hyperbolic_cell);
+    return sizeof(struct hyperbolic) +
+           config->pages *
+               (sizeof(struct hyperbolic_slot) + sizeof(struct hyperbolic_away) + sizeof(uint32_t));
 }
 
 static void hyperbolic_init(void *self, const struct sp_policy_config *config)
@@ -38,86 +53,107 @@ static void hyperbolic_init(void *self, const struct sp_policy_config *config)
 
     hyperbolic->env = config->env;
     hyperbolic->sample = (uint32_t)config->params[HYPERBOLIC_SAMPLE];
+    hyperbolic->away = (struct hyperbolic_away *)(hyperbolic->slots + config->pages);
+    hyperbolic->places = (uint32_t *)(hyperbolic->away + config->pages);
+}
+
+static struct hyperbolic_slot *slot_of(struct hyperbolic *hyperbolic, sp_page page)
+{
+    return &hyperbolic->slots[hyperbolic->places[page]];
 }
 
 static void hyperbolic_insert(void *self, sp_page page, enum sp_access access)
 {
     struct hyperbolic *hyperbolic = self;
-    struct hyperbolic_cell *cell = &hyperbolic->cells[page];
+    uint32_t place = hyperbolic->resident++;
+    struct hyperbolic_slot slot = {hyperbolic->env->time, 1, page};
 
     (void)access;
-    if (cell->count == 0) { /* else it is back from having been pinned or skipped */
-        cell->count = 1;
-        cell->since = hyperbolic->env->time;
+    if (hyperbolic->aways > 0 && hyperbolic->away[page].is_away) {
+        slot.since = hyperbolic->away[page].since;
+        slot.count = hyperbolic->away[page].count;
+        hyperbolic->away[page].is_away = false;
+        hyperbolic->aways--;
     }
-    cell->place = hyperbolic->resident++;
-    hyperbolic->cells[cell->place].page = page;
+    hyperbolic->slots[place] = slot;
+    hyperbolic->places[page] = place;
 }
 
 static void hyperbolic_hit(void *self, sp_page page, enum sp_access access)
 {
-    struct hyperbolic_cell *cell = &((struct hyperbolic *)self)->cells[page];
+    struct hyperbolic_slot *slot = slot_of(self, page);
 
     (void)access;
-    if (cell->count < UINT32_MAX)
-        cell->count++;
+    if (slot->count - 1 < UINT32_MAX - 1)
+        slot->count++;
 }
 
-/* References for each unit of time since it came in; that of a page hinted away is 0. */
-static double hyperbolic_worth(const struct hyperbolic *hyperbolic, sp_page page)
+/* Draw what is compared, and fetch it. Returns how many there are. */
+static uint32_t draw(const struct hyperbolic *hyperbolic, uint32_t *places)
 {
-    const struct hyperbolic_cell *cell = &hyperbolic->cells[page];
+    struct sp_policy_env *env = hyperbolic->env;
+    uint32_t resident = hyperbolic->resident, sample = hyperbolic->sample;
 
-    if (cell->since == UINT64_MAX)
-        return 0;
-    return (double)cell->count / (double)(hyperbolic->env->time - cell->since + 1);
+    if (resident <= sample) { /* so few that all are looked at */
+        for (uint32_t i = 0; i < resident; i++)
+            places[i] = i;
+        return resident;
+    }
+    if (env->random_many != NULL)
+        env->random_many(env, resident, places, sample);
+    else
+        for (uint32_t i = 0; i < sample; i++)
+            places[i] = env->random(env, resident);
+    for (uint32_t i = 0; i < sample; i++)
+        __builtin_prefetch(&hyperbolic->slots[places[i]]);
+    return sample;
 }
 
+/* A page's worth is its references for each unit of time since it came in. Of two such quotients the products across say
+ * which is less, without a division. */
 static sp_page hyperbolic_victim(void *self, sp_page incoming)
 {
     struct hyperbolic *hyperbolic = self;
-    struct sp_policy_env *env = hyperbolic->env;
-    sp_page chosen = SP_NO_PAGE;
-    double least = 0;
+    const struct hyperbolic_slot *slots = hyperbolic->slots, *chosen;
+    uint64_t now = hyperbolic->env->time + 1;
+    uint32_t places[SAMPLE_MOST], count = draw(hyperbolic, places);
+    double references, time;
 
     (void)incoming;
-    for (uint32_t i = 0; i < hyperbolic->sample; i++) {
-        uint32_t place = i;
-        double worth;
-        sp_page page;
+    chosen = &slots[places[0]];
+    references = chosen->count;
+    time = (double)(int64_t)(now - chosen->since);
+    for (uint32_t i = 1; i < count; i++) {
+        const struct hyperbolic_slot *slot = &slots[places[i]];
+        double slot_time = (double)(int64_t)(now - slot->since);
 
-        if (hyperbolic->resident > hyperbolic->sample)
-            place = env->random(env, hyperbolic->resident);
-        else if (i == hyperbolic->resident)
-            break; /* so few that all have been looked at */
-        page = hyperbolic->cells[place].page;
-        worth = hyperbolic_worth(hyperbolic, page);
-        if (chosen == SP_NO_PAGE || worth < least) {
-            chosen = page;
-            least = worth;
+        if (slot->count * time < references * slot_time) {
+            chosen = slot;
+            references = slot->count;
+            time = slot_time;
         }
     }
-    return chosen;
+    return chosen->page;
 }
 
 static void hyperbolic_remove(void *self, sp_page page, enum sp_removal why)
 {
     struct hyperbolic *hyperbolic = self;
-    struct hyperbolic_cell *cells = hyperbolic->cells;
-    sp_page last = cells[--hyperbolic->resident].page;
+    struct hyperbolic_slot *slot = slot_of(hyperbolic, page);
+    const struct hyperbolic_slot *last = &hyperbolic->slots[--hyperbolic->resident];
 
-    cells[cells[page].place].page = last;
-    cells[last].place = cells[page].place;
-    if (why == SP_EVICTED || why == SP_DISCARDED)
-        cells[page].count = 0;
+    if (why == SP_PINNED || why == SP_SKIPPED) {
+        hyperbolic->away[page] = (struct hyperbolic_away){slot->since, slot->count, true};
+        hyperbolic->aways++;
+    }
+    hyperbolic->places[last->page] = hyperbolic->places[page];
+    *slot = *last;
 }
 
 static void hyperbolic_hint(void *self, sp_page page, enum sp_hint hint)
 {
-    struct hyperbolic_cell *cell = &((struct hyperbolic *)self)->cells[page];
-
     if (hint != SP_HINT_WILL_NEED)
-        cell->since = UINT64_MAX;
+        slot_of(self, page)->count = 0;
 }
 
 const struct sp_policy policy_hyperbolic = {

@@ -59,6 +59,12 @@ static uint32_t env_random(struct sp_policy_env *env, uint32_t bound)
     return random_below(&engine_of(env)->random, bound);
 }
 
+static void env_random_many(struct sp_policy_env *env, uint32_t bound, uint32_t *numbers,
+                            uint32_t count)
+{
+    random_below_many(&engine_of(env)->random, bound, numbers, count);
+}
+
 /* env->time counts the reference that is being made, so that index i has time i + 1. */
 static uint64_t env_next_reference(struct sp_policy_env *env, sp_page page)
 {
@@ -136,6 +142,7 @@ int engine_init(struct engine *engine, const struct policy_choice *choice, uint3
                                       .watch = env_watch,
                                       .dirty = env_dirty,
                                       .random = env_random,
+                                      .random_many = env_random_many,
                                       .sees_all = true}};
     if (frames == 0)
         return error_set(error, EINVAL, "policy '%s' needs at least one frame", policy->name);
