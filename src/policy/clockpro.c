@@ -65,8 +65,9 @@ struct clockpro {
     int64_t credits;                /* frames by which the cold pages should grow */
     uint32_t hot;                   /* pages */
     uint32_t ghosts;
-    bool filling;  /* there have been free frames ever since the number of frames was set */
-    sp_page fresh; /* the newest page, if no other has been referenced since */
+    bool filling;   /* there have been free frames ever since the number of frames was set */
+    sp_page coming; /* a ghost that is being inserted, or SP_NO_PAGE */
+    sp_page fresh;  /* the newest page, if no other has been referenced since */
     struct ring clock;
     struct ring cold;            /* resident cold pages */
     sp_page hand_hot, hand_test; /* on the clock, SP_NO_PAGE if it is empty */
@@ -271,10 +272,18 @@ static void test_end(struct clockpro *clock, sp_page page)
     clock->is[page] &= (uint8_t)~IN_TEST;
 }
 
+static void tell_forgotten(struct clockpro *clock, sp_page page)
+{
+    if (clock->env->forgotten != NULL)
+        clock->env->forgotten(clock->env, page);
+}
+
 static void ghost_forget(struct clockpro *clock, sp_page page)
 {
     give_credit(clock, -1);
     ghost_remove(clock, page);
+    if (page != clock->coming)
+        tell_forgotten(clock, page);
 }
 
 /* hand_hot pushes it on by a page. */
@@ -436,7 +445,8 @@ static void clockpro_init(void *self, const struct sp_policy_config *config)
     clock->clock.links = clock->memory;
     clock->cold.links = clock->memory + config->pages;
     clock->is = (uint8_t *)(clock->cold.links + config->pages);
-    clock->hand_hot = clock->hand_test = clock->hand_cold = clock->fresh = SP_NO_PAGE;
+    clock->hand_hot = clock->hand_test = clock->hand_cold = clock->fresh = clock->coming =
+        SP_NO_PAGE;
     clockpro_resize(self, config->frames);
 }
 
@@ -448,8 +458,11 @@ static unsigned clock_admit(struct clockpro *clock, sp_page page)
     if (was & IS_AWAY)
         return was & (IS_HOT | IN_TEST);
     if (is_ghost(clock, page)) {
-        bool passed = hot_make_room(clock, page);
+        bool passed;
 
+        clock->coming = page;
+        passed = hot_make_room(clock, page);
+        clock->coming = SP_NO_PAGE;
         if (is_ghost(clock, page)) /* if hand_test did not come by */
             ghost_remove(clock, page);
         if (passed)
@@ -502,6 +515,8 @@ static void clockpro_remove(void *self, sp_page page, enum sp_removal why)
     resident_remove(clock, page);
     if (why == SP_PINNED || why == SP_SKIPPED)
         clock->is[page] = (uint8_t)(IS_AWAY | (is & (IS_HOT | IN_TEST)));
+    else
+        tell_forgotten(clock, page);
 }
 
 /* A page that will not be needed goes under hand_cold, cold and with its bit clear; it is in no
@@ -526,7 +541,7 @@ static void clockpro_hint(void *self, sp_page page, enum sp_hint hint)
 
 const struct sp_policy policy_clockpro = {
     .abi = SP_POLICY_ABI,
-    .flags = SP_POLICY_LIVE,
+    .flags = SP_POLICY_LIVE | SP_POLICY_TELLS,
     .name = "clockpro",
     .summary = "hot and cold pages on one clock: LIRS without lists",
     .source = "Jiang, Chen and Zhang 2005; S. Jiang's clock-pro.c",

@@ -55,6 +55,7 @@ struct clockproplus {
     uint32_t ghosts_most;
     uint32_t hot, ghosts, demoted; /* pages */
     bool filling;                  /* no page has left yet */
+    sp_page coming;                /* a ghost that is being inserted, or SP_NO_PAGE */
     sp_page fresh;                 /* the newest page, if no other has been referenced since */
     sp_page hand_hot,
         hand_test; /* on the clock, or SP_NO_PAGE; nothing behind them is of their kind */
@@ -150,12 +151,21 @@ static void demoted_end(struct clockproplus *clock, sp_page page)
     clock->demoted--;
 }
 
+static void tell_forgotten(struct clockproplus *clock, sp_page page)
+{
+    if (clock->env->forgotten != NULL)
+        clock->env->forgotten(clock->env, page);
+}
+
 static void test_end(struct clockproplus *clock, sp_page page)
 {
-    if (is_ghost(clock, page))
-        clock_forget(clock, page);
-    else
+    if (!is_ghost(clock, page)) {
         clock->is[page] &= (uint8_t)~IN_TEST;
+        return;
+    }
+    clock_forget(clock, page);
+    if (page != clock->coming)
+        tell_forgotten(clock, page);
 }
 
 /* ---- The target ---- */
@@ -329,7 +339,7 @@ static void clockproplus_init(void *self, const struct sp_policy_config *config)
     clock->clock_links = clock->memory;
     clock->cold_links = clock->memory + config->pages;
     clock->is = (uint8_t *)(clock->cold_links + config->pages);
-    clock->hand_hot = clock->hand_test = clock->fresh = SP_NO_PAGE;
+    clock->hand_hot = clock->hand_test = clock->fresh = clock->coming = SP_NO_PAGE;
     clock->filling = true;
     clockproplus_resize(self, config->frames);
 }
@@ -351,7 +361,9 @@ static void clockproplus_insert(void *self, sp_page page, enum sp_access access)
     struct clockproplus *clock = self;
 
     (void)access;
+    clock->coming = page;
     clock_enter(clock, page, clock_admit(clock, page));
+    clock->coming = SP_NO_PAGE;
     hand_hot_rest(clock);
     clock->fresh = page;
     page = recent_add(&clock->recent, page);
@@ -386,6 +398,8 @@ static void clockproplus_remove(void *self, sp_page page, enum sp_removal why)
     clock_forget(clock, page);
     if (why == SP_PINNED || why == SP_SKIPPED)
         clock->is[page] = (uint8_t)(IS_AWAY | (is & (IS_HOT | IN_TEST)));
+    else
+        tell_forgotten(clock, page);
     hand_hot_rest(clock);
 }
 
@@ -407,7 +421,7 @@ static void clockproplus_hint(void *self, sp_page page, enum sp_hint hint)
 
 const struct sp_policy policy_clockproplus = {
     .abi = SP_POLICY_ABI,
-    .flags = SP_POLICY_LIVE,
+    .flags = SP_POLICY_LIVE | SP_POLICY_TELLS,
     .name = "clockproplus",
     .summary = "CLOCK-Pro whose cold pages get frames by what they are worth",
     .source = "Li 2019; Caffeine's ClockProPlusPolicy",

@@ -25,6 +25,7 @@ enum {
 enum { DLIRS_HIRS };
 
 struct dlirs {
+    struct sp_policy_env *env;
     const double *params;
     uint32_t frames;
     uint32_t hirs_most, lirs_most;
@@ -64,6 +65,7 @@ static void dlirs_init(void *self, const struct sp_policy_config *config)
 {
     struct dlirs *d = self;
 
+    d->env = config->env;
     d->params = config->params;
     d->stack_links = d->memory;
     d->hirs_links = d->stack_links + config->pages;
@@ -90,14 +92,28 @@ static void stack_remove(struct dlirs *d, sp_page page)
     d->is[page] &= (uint8_t)~IN_STACK;
 }
 
+static void tell_forgotten(struct dlirs *d, sp_page page)
+{
+    if (d->env->forgotten != NULL)
+        d->env->forgotten(d->env, page);
+}
+
+static void ghost_drop(struct dlirs *d, sp_page page)
+{
+    stack_remove(d, page);
+    d->ghosts--;
+    d->is[page] = 0;
+}
+
 /* A HIR page or ghost is in the stack no longer; a ghost is then forgotten. */
 static void stack_drop(struct dlirs *d, sp_page page)
 {
-    stack_remove(d, page);
-    if (!(d->is[page] & IS_RESIDENT)) {
-        d->ghosts--;
-        d->is[page] = 0;
+    if (d->is[page] & IS_RESIDENT) {
+        stack_remove(d, page);
+        return;
     }
+    ghost_drop(d, page);
+    tell_forgotten(d, page);
 }
 
 /* At the end of the stack is a LIR page. */
@@ -182,7 +198,7 @@ static void ghost_adapt(struct dlirs *d, sp_page page)
 {
     uint32_t step = step_of(d->demoted, d->ghosts);
 
-    stack_drop(d, page);
+    ghost_drop(d, page);
     limit_raise(d, &d->hirs_most, &d->lirs_most, step);
     lirs_make_room(d);
     d->adapted = page + 1;
@@ -256,9 +272,9 @@ static sp_page dlirs_victim(void *self, sp_page incoming)
     return sp_list_back(&d->queue);
 }
 
-static void dlirs_remove(void *self, sp_page page, enum sp_removal why)
+/* Returns whether nothing is known of the page any more. */
+static bool take_off(struct dlirs *d, sp_page page, enum sp_removal why)
 {
-    struct dlirs *d = self;
     uint8_t was = d->is[page];
 
     if (was & IS_LIR)
@@ -268,12 +284,19 @@ static void dlirs_remove(void *self, sp_page page, enum sp_removal why)
     if (why == SP_EVICTED && (was & (IS_LIR | IN_STACK)) == IN_STACK) {
         d->is[page] = IN_STACK;
         d->ghosts++;
-        return;
+        return false;
     }
     if (was & IN_STACK)
         stack_remove(d, page);
     d->is[page] = (why == SP_PINNED || why == SP_SKIPPED) && was & IS_LIR ? WAS_LIR : 0;
     stack_prune(d);
+    return why == SP_EVICTED || why == SP_DISCARDED;
+}
+
+static void dlirs_remove(void *self, sp_page page, enum sp_removal why)
+{
+    if (take_off(self, page, why))
+        tell_forgotten(self, page);
 }
 
 /* A page that will not be needed is a HIR page, out of the stack, and the next to leave. */
@@ -283,7 +306,7 @@ static void dlirs_hint(void *self, sp_page page, enum sp_hint hint)
 
     if (hint == SP_HINT_WILL_NEED)
         return;
-    dlirs_remove(self, page, SP_DISCARDED);
+    take_off(d, page, SP_DISCARDED);
     d->is[page] = IS_RESIDENT;
     sp_list_push_back(&d->queue, d->queue_links, page);
     d->hir_count++;
@@ -291,6 +314,7 @@ static void dlirs_hint(void *self, sp_page page, enum sp_hint hint)
 
 const struct sp_policy policy_dlirs = {
     .abi = SP_POLICY_ABI,
+    .flags = SP_POLICY_TELLS,
     .name = "dlirs",
     .summary = "LIRS with a share for new pages that adapts itself",
     .source = "Li 2018; sylab/cacheus, dlirs.py",

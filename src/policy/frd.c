@@ -26,6 +26,7 @@ enum {
 };
 
 struct frd {
+    struct sp_policy_env *env;
     const double *params;
     uint32_t main_most;
     uint32_t mains;              /* pages with IN_MAIN */
@@ -59,6 +60,7 @@ static void frd_init(void *self, const struct sp_policy_config *config)
 {
     struct frd *frd = self;
 
+    frd->env = config->env;
     frd->params = config->params;
     frd->main_links = frd->memory;
     frd->filter_links = frd->memory + config->pages;
@@ -97,13 +99,22 @@ static void filter_enter(struct frd *frd, sp_page page)
     frd->is[page] |= IN_FILTER;
 }
 
+static void tell_forgotten(struct frd *frd, sp_page page)
+{
+    if (frd->env->forgotten != NULL)
+        frd->env->forgotten(frd->env, page);
+}
+
 /* The oldest of main is a resident main page, or main is empty. */
 static void main_prune(struct frd *frd)
 {
     sp_page page;
 
-    while ((page = sp_list_back(&frd->main)) != SP_NO_PAGE && !(frd->is[page] & IN_MAIN))
+    while ((page = sp_list_back(&frd->main)) != SP_NO_PAGE && !(frd->is[page] & IN_MAIN)) {
         main_leave(frd, page);
+        if (frd->is[page] == 0)
+            tell_forgotten(frd, page);
+    }
 }
 
 /* ---- Pages come and go ---- */
@@ -156,9 +167,9 @@ static sp_page frd_victim(void *self, sp_page incoming)
     return sp_list_back(&frd->filter);
 }
 
-static void frd_remove(void *self, sp_page page, enum sp_removal why)
+/* Returns whether nothing is known of the page any more, where that was not told. */
+static bool take_off(struct frd *frd, sp_page page, enum sp_removal why)
 {
-    struct frd *frd = self;
     bool was_main = (frd->is[page] & IN_MAIN) != 0;
     bool keeps = why == SP_EVICTED && frd->is[page] & HAS_HISTORY;
 
@@ -169,6 +180,13 @@ static void frd_remove(void *self, sp_page page, enum sp_removal why)
     if (was_main && (why == SP_PINNED || why == SP_SKIPPED))
         frd->is[page] = IS_AWAY;
     main_prune(frd);
+    return !keeps && (why == SP_EVICTED || why == SP_DISCARDED);
+}
+
+static void frd_remove(void *self, sp_page page, enum sp_removal why)
+{
+    if (take_off(self, page, why))
+        tell_forgotten(self, page);
 }
 
 /* A page that will not be needed is the next to leave the filter, and leaves no history. */
@@ -180,13 +198,14 @@ static void frd_hint(void *self, sp_page page, enum sp_hint hint)
         frd_hit(self, page, SP_READ);
         return;
     }
-    frd_remove(self, page, SP_DISCARDED);
+    take_off(frd, page, SP_DISCARDED);
     sp_list_push_back(&frd->filter, frd->filter_links, page);
     frd->is[page] = IN_FILTER;
 }
 
 const struct sp_policy policy_frd = {
     .abi = SP_POLICY_ABI,
+    .flags = SP_POLICY_TELLS,
     .name = "frd",
     .summary = "a filter for new pages, and a list by reuse distance behind it",
     .source = "Park and Park 2017",

@@ -68,6 +68,8 @@ struct lhd {
     uint32_t count;          /* resident pages */
     uint32_t admitted_next;
     uint32_t admitted_plus1[ADMITTED];
+    unsigned
+        ghosts; /* which of them have left for good, if the engine wants to know what is forgotten */
     struct tag *tags; /* by page */
     sp_page *places;  /* resident pages, in no order */
     struct class classes[CLASSES];
@@ -239,6 +241,29 @@ static void explorer_end(struct lhd *lhd, struct tag *tag)
     tag->age_then &= EXPLORER - 1;
 }
 
+/* Which of the admitted ones the page is, a bit each. */
+static unsigned admitted_as(const struct lhd *lhd, sp_page page)
+{
+    unsigned as = 0;
+
+    for (unsigned i = 0; i < ADMITTED; i++)
+        as |= (unsigned)(lhd->admitted_plus1[i] == page + 1) << i;
+    return as;
+}
+
+/* The page is one to be looked at, and that of ADMITTED pages ago no longer. */
+static void admit(struct lhd *lhd, sp_page page)
+{
+    uint32_t at = lhd->admitted_next++ % ADMITTED;
+    sp_page former = lhd->admitted_plus1[at] - 1;
+    bool was_ghost = (lhd->ghosts >> at & 1) != 0;
+
+    lhd->admitted_plus1[at] = page + 1;
+    lhd->ghosts &= ~(1u << at);
+    if (was_ghost && admitted_as(lhd, former) == 0)
+        lhd->env->forgotten(lhd->env, former);
+}
+
 /* What every reference does. */
 static void refer(struct lhd *lhd, sp_page page, bool comes)
 {
@@ -251,7 +276,7 @@ static void refer(struct lhd *lhd, sp_page page, bool comes)
         lhd->explorer_budget -= PAGE_BYTES;
     }
     if (comes && !explores && density_of(lhd, tag) < lhd->victim_density)
-        lhd->admitted_plus1[lhd->admitted_next++ % ADMITTED] = page + 1;
+        admit(lhd, page);
     if (++lhd->now == lhd->next_period)
         period_end(lhd);
 }
@@ -261,6 +286,8 @@ static void lhd_insert(void *self, sp_page page, enum sp_access access)
     struct lhd *lhd = self;
 
     (void)access;
+    if (lhd->ghosts != 0)
+        lhd->ghosts &= ~admitted_as(lhd, page);
     lhd->places[lhd->count++] = page;
     lhd->tags[page] = (struct tag){.place_plus1 = lhd->count, .age_then = AGES};
     refer(lhd, page, true);
@@ -305,6 +332,16 @@ static sp_page lhd_victim(void *self, sp_page incoming)
     return victim;
 }
 
+/* A page has left for good: it is a ghost as long as it is one of those that were admitted. */
+static void left(struct lhd *lhd, sp_page page)
+{
+    unsigned as = admitted_as(lhd, page);
+
+    lhd->ghosts |= as;
+    if (as == 0)
+        lhd->env->forgotten(lhd->env, page);
+}
+
 static void lhd_remove(void *self, sp_page page, enum sp_removal why)
 {
     struct lhd *lhd = self;
@@ -318,6 +355,8 @@ static void lhd_remove(void *self, sp_page page, enum sp_removal why)
     lhd->places[place] = lhd->places[--lhd->count];
     if (place < lhd->count)
         lhd->tags[lhd->places[place]].place_plus1 = place + 1;
+    if (lhd->env->forgotten != NULL && (why == SP_EVICTED || why == SP_DISCARDED))
+        left(lhd, page);
 }
 
 /* A page that will not be needed is as old as can be, and one of those that are looked at. */
@@ -331,11 +370,12 @@ static void lhd_hint(void *self, sp_page page, enum sp_hint hint)
     }
     explorer_end(lhd, &lhd->tags[page]);
     lhd->tags[page].time = lhd->now - ((uint64_t)AGES << lhd->shift);
-    lhd->admitted_plus1[lhd->admitted_next++ % ADMITTED] = page + 1;
+    admit(lhd, page);
 }
 
 const struct sp_policy policy_lhd = {
     .abi = SP_POLICY_ABI,
+    .flags = SP_POLICY_TELLS,
     .name = "lhd",
     .summary = "hits to come over the time that they take, least of a sample",
     .source = "Beckmann et al. 2018; the authors' lhd.cpp",

@@ -19,7 +19,11 @@
 #include "policy/queues.h"
 #include "policy/registry.h"
 
-enum { INACTIVE = QUEUE_FIRST, ACTIVE };
+enum {
+    INACTIVE = QUEUE_FIRST,
+    ACTIVE,
+    SHADOWS, /* pages that were evicted, if the engine wants to know which are forgotten */
+};
 
 /* Pages of a gibibyte. */
 #define GIBIBYTE_SHIFT 18u
@@ -63,6 +67,18 @@ static bool is_refault(const struct linux_lists *lists, sp_page page)
     return shadow != 0 && lists->clock - (shadow - 1) <= queue_count(&lists->queues, ACTIVE);
 }
 
+/* The active list grows by no more pages than the clock advances, so that what lies too long ago for a refault now does so
+ * for ever. The engine is told, if it wants to be. */
+static void shadows_trim(struct linux_lists *lists)
+{
+    sp_page page;
+
+    while ((page = queue_back(&lists->queues, SHADOWS)) != SP_NO_PAGE && !is_refault(lists, page)) {
+        lists->shadows[page] = 0;
+        queue_forget(&lists->queues, page);
+    }
+}
+
 static void linux_insert(void *self, sp_page page, enum sp_access access)
 {
     struct linux_lists *lists = self;
@@ -74,6 +90,8 @@ static void linux_insert(void *self, sp_page page, enum sp_access access)
         lists->clock += home == ACTIVE;
     }
     lists->shadows[page] = 0;
+    if (queue_of(&lists->queues, page) == SHADOWS)
+        queue_clear(&lists->queues, page);
     queue_push(&lists->queues, page, home);
 }
 
@@ -166,8 +184,15 @@ static void linux_remove(void *self, sp_page page, enum sp_removal why)
         queue_suspend(&lists->queues, page);
         return;
     }
-    if (why == SP_EVICTED && queue_of(&lists->queues, page) != QUEUE_DOOMED)
+    if (why == SP_EVICTED && queue_of(&lists->queues, page) != QUEUE_DOOMED) {
         lists->shadows[page] = ++lists->clock; /* the clock before, plus one */
+        if (lists->env->forgotten != NULL) {
+            queue_set_note(&lists->queues, page, 0);
+            queue_move(&lists->queues, page, SHADOWS);
+            shadows_trim(lists);
+            return;
+        }
+    }
     queue_forget(&lists->queues, page);
 }
 
@@ -184,7 +209,7 @@ static void linux_hint(void *self, sp_page page, enum sp_hint hint)
 
 const struct sp_policy policy_linux = {
     .abi = SP_POLICY_ABI,
-    .flags = SP_POLICY_LIVE | SP_POLICY_SAMPLES,
+    .flags = SP_POLICY_LIVE | SP_POLICY_SAMPLES | SP_POLICY_TELLS,
     .name = "linux",
     .summary = "active and inactive lists, and refault distance",
     .source = "Linux 6, mm/vmscan.c and mm/workingset.c; Weiner 2014",

@@ -140,7 +140,8 @@ static void wtinylfu_init(void *self, const struct sp_policy_config *config)
 /* A page's block, and in *places where in it its counters are, six bits each. */
 static uint8_t *sketch_block(const struct wtinylfu *tiny, sp_page page, uint64_t *places)
 {
-    uint64_t hash = (page + UINT64_C(1)) * UINT64_C(0x9e3779b97f4a7c15);
+    uint32_t number = tiny->env->number != NULL ? tiny->env->number(tiny->env, page) : page;
+    uint64_t hash = (number + UINT64_C(1)) * UINT64_C(0x9e3779b97f4a7c15);
 
     hash = (hash ^ hash >> 32) * UINT64_C(0xd6e8feb86659fd93);
     *places = (hash ^ hash >> 32) * UINT64_C(0xd6e8feb86659fd93);
@@ -412,7 +413,7 @@ static void wtinylfu_hint(void *self, sp_page page, enum sp_hint hint)
 
 const struct sp_policy policy_wtinylfu = {
     .abi = SP_POLICY_ABI,
-    .flags = SP_POLICY_LIVE,
+    .flags = SP_POLICY_LIVE | SP_POLICY_TELLS,
     .name = "wtinylfu",
     .summary = "a window, and admission by frequency to what lies behind it",
     .source = "Einziger et al. 2017; climbing: Einziger et al. 2018",
