@@ -151,9 +151,9 @@ struct sp_policy_env {
     /** `count` numbers, the same as from as many calls of `random`. NULL where the engine does not offer it. */
     void (*random_many)(struct sp_policy_env *env, uint32_t bound, uint32_t *numbers,
                         uint32_t count);
-    /** A number that the page, which may also be the one that is being inserted, always has, for a policy that has
-     *  SP_POLICY_TELLS and hashes pages, or puts those that are equal in an order. NULL where that is `page` itself. */
-    uint32_t (*number)(struct sp_policy_env *env, sp_page page);
+    /** By page, if it is resident or being inserted: a number that it always has, for a policy that has SP_POLICY_TELLS
+     *  and hashes pages, or puts those that are equal in an order. NULL where that is the page itself. */
+    const uint32_t *numbers;
 };
 
 /** A parameter a policy takes: `name:small=0.1,ghost=0.9`. */

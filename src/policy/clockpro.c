@@ -73,6 +73,7 @@ struct clockpro {
     sp_page hand_hot, hand_test; /* on the clock, SP_NO_PAGE if it is empty */
     sp_page hand_cold;           /* on the ring of cold pages, SP_NO_PAGE if it is empty */
     struct recent recent;
+    bool tells;              /* the engine wants to know what is forgotten */
     uint8_t *is;             /* by page */
     struct sp_link memory[]; /* two by page */
 };
@@ -272,17 +273,16 @@ static void test_end(struct clockpro *clock, sp_page page)
     clock->is[page] &= (uint8_t)~IN_TEST;
 }
 
-static void tell_forgotten(struct clockpro *clock, sp_page page)
+static __attribute__((noinline)) void tell_forgotten(struct clockpro *clock, sp_page page)
 {
-    if (clock->env->forgotten != NULL)
-        clock->env->forgotten(clock->env, page);
+    clock->env->forgotten(clock->env, page);
 }
 
 static void ghost_forget(struct clockpro *clock, sp_page page)
 {
     give_credit(clock, -1);
     ghost_remove(clock, page);
-    if (page != clock->coming)
+    if (clock->tells && page != clock->coming)
         tell_forgotten(clock, page);
 }
 
@@ -441,6 +441,7 @@ static void clockpro_init(void *self, const struct sp_policy_config *config)
     struct clockpro *clock = self;
 
     clock->env = config->env;
+    clock->tells = config->env->forgotten != NULL;
     clock->params = config->params;
     clock->clock.links = clock->memory;
     clock->cold.links = clock->memory + config->pages;
@@ -515,7 +516,7 @@ static void clockpro_remove(void *self, sp_page page, enum sp_removal why)
     resident_remove(clock, page);
     if (why == SP_PINNED || why == SP_SKIPPED)
         clock->is[page] = (uint8_t)(IS_AWAY | (is & (IS_HOT | IN_TEST)));
-    else
+    else if (clock->tells)
         tell_forgotten(clock, page);
 }
 

@@ -62,6 +62,7 @@ struct clockproplus {
     struct sp_list clock, cold; /* cold: resident cold pages, in the order of the clock */
     struct sp_link *clock_links, *cold_links;
     struct recent recent;
+    bool tells; /* the engine wants to know what is forgotten */
     uint8_t *is;
     struct sp_link memory[];
 };
@@ -151,10 +152,9 @@ static void demoted_end(struct clockproplus *clock, sp_page page)
     clock->demoted--;
 }
 
-static void tell_forgotten(struct clockproplus *clock, sp_page page)
+static __attribute__((noinline)) void tell_forgotten(struct clockproplus *clock, sp_page page)
 {
-    if (clock->env->forgotten != NULL)
-        clock->env->forgotten(clock->env, page);
+    clock->env->forgotten(clock->env, page);
 }
 
 static void test_end(struct clockproplus *clock, sp_page page)
@@ -164,7 +164,7 @@ static void test_end(struct clockproplus *clock, sp_page page)
         return;
     }
     clock_forget(clock, page);
-    if (page != clock->coming)
+    if (__builtin_expect(clock->tells, 0) && page != clock->coming)
         tell_forgotten(clock, page);
 }
 
@@ -335,6 +335,7 @@ static void clockproplus_init(void *self, const struct sp_policy_config *config)
     struct clockproplus *clock = self;
 
     clock->env = config->env;
+    clock->tells = config->env->forgotten != NULL;
     clock->params = config->params;
     clock->clock_links = clock->memory;
     clock->cold_links = clock->memory + config->pages;
@@ -351,8 +352,14 @@ static unsigned clock_admit(struct clockproplus *clock, sp_page page)
 
     if (is_any(clock, page, IS_AWAY))
         return clock->is[page] & (IS_HOT | IN_TEST);
-    if (is_ghost(clock, page))
-        return may_promote(clock, page) ? IS_HOT : IN_TEST;
+    if (is_ghost(clock, page)) {
+        bool earned;
+
+        clock->coming = page;
+        earned = may_promote(clock, page);
+        clock->coming = SP_NO_PAGE;
+        return earned ? IS_HOT : IN_TEST;
+    }
     return clock->filling && resident + clock->target_least < clock->frames ? IS_HOT : IN_TEST;
 }
 
@@ -361,9 +368,7 @@ static void clockproplus_insert(void *self, sp_page page, enum sp_access access)
     struct clockproplus *clock = self;
 
     (void)access;
-    clock->coming = page;
     clock_enter(clock, page, clock_admit(clock, page));
-    clock->coming = SP_NO_PAGE;
     hand_hot_rest(clock);
     clock->fresh = page;
     page = recent_add(&clock->recent, page);
@@ -398,7 +403,7 @@ static void clockproplus_remove(void *self, sp_page page, enum sp_removal why)
     clock_forget(clock, page);
     if (why == SP_PINNED || why == SP_SKIPPED)
         clock->is[page] = (uint8_t)(IS_AWAY | (is & (IS_HOT | IN_TEST)));
-    else
+    else if (__builtin_expect(clock->tells, 0))
         tell_forgotten(clock, page);
     hand_hot_rest(clock);
 }

@@ -34,6 +34,7 @@ struct dlirs {
     struct sp_list stack, hirs, queue;
     struct sp_link *stack_links, *hirs_links, *queue_links; /* by page, as is `is` */
     uint8_t *is;
+    bool tells;      /* the engine wants to know what is forgotten */
     sp_page adapted; /* plus 1: the incoming ghost, for which room is made already; 0: none */
     struct sp_link memory[];
 };
@@ -66,6 +67,7 @@ static void dlirs_init(void *self, const struct sp_policy_config *config)
     struct dlirs *d = self;
 
     d->env = config->env;
+    d->tells = config->env->forgotten != NULL;
     d->params = config->params;
     d->stack_links = d->memory;
     d->hirs_links = d->stack_links + config->pages;
@@ -92,10 +94,9 @@ static void stack_remove(struct dlirs *d, sp_page page)
     d->is[page] &= (uint8_t)~IN_STACK;
 }
 
-static void tell_forgotten(struct dlirs *d, sp_page page)
+static __attribute__((noinline)) void tell_forgotten(struct dlirs *d, sp_page page)
 {
-    if (d->env->forgotten != NULL)
-        d->env->forgotten(d->env, page);
+    d->env->forgotten(d->env, page);
 }
 
 static void ghost_drop(struct dlirs *d, sp_page page)
@@ -105,31 +106,45 @@ static void ghost_drop(struct dlirs *d, sp_page page)
     d->is[page] = 0;
 }
 
-/* A HIR page or ghost is in the stack no longer; a ghost is then forgotten. */
-static void stack_drop(struct dlirs *d, sp_page page)
+/* A HIR page or ghost is in the stack no longer; a ghost is then forgotten, which the engine `wants` to know or not. */
+static inline void stack_drop(struct dlirs *d, sp_page page, bool wants)
 {
     if (d->is[page] & IS_RESIDENT) {
         stack_remove(d, page);
         return;
     }
     ghost_drop(d, page);
-    tell_forgotten(d, page);
+    if (wants)
+        tell_forgotten(d, page);
 }
 
 /* At the end of the stack is a LIR page. */
-static void stack_prune(struct dlirs *d)
+static inline void prune(struct dlirs *d, bool wants)
 {
     sp_page page;
 
     while ((page = sp_list_back(&d->stack)) != SP_NO_PAGE && !(d->is[page] & IS_LIR))
-        stack_drop(d, page);
+        stack_drop(d, page, wants);
+}
+
+static __attribute__((noinline)) void prune_and_tell(struct dlirs *d)
+{
+    prune(d, true);
+}
+
+static void stack_prune(struct dlirs *d)
+{
+    if (__builtin_expect(d->tells, 0))
+        prune_and_tell(d);
+    else
+        prune(d, false);
 }
 
 static void stack_limit(struct dlirs *d)
 {
     while ((uint64_t)d->hir_count + d->lir_count + d->ghosts > 2 * (uint64_t)d->frames &&
            d->hirs.count > 0)
-        stack_drop(d, sp_list_back(&d->hirs));
+        stack_drop(d, sp_list_back(&d->hirs), d->tells);
 }
 
 /* ---- Turning from one to the other ---- */
@@ -273,7 +288,8 @@ static sp_page dlirs_victim(void *self, sp_page incoming)
 }
 
 /* Returns whether nothing is known of the page any more. */
-static bool take_off(struct dlirs *d, sp_page page, enum sp_removal why)
+static __attribute__((always_inline)) inline bool take_off(struct dlirs *d, sp_page page,
+                                                           enum sp_removal why)
 {
     uint8_t was = d->is[page];
 
@@ -290,7 +306,7 @@ static bool take_off(struct dlirs *d, sp_page page, enum sp_removal why)
         stack_remove(d, page);
     d->is[page] = (why == SP_PINNED || why == SP_SKIPPED) && was & IS_LIR ? WAS_LIR : 0;
     stack_prune(d);
-    return why == SP_EVICTED || why == SP_DISCARDED;
+    return d->tells && (why == SP_EVICTED || why == SP_DISCARDED);
 }
 
 static void dlirs_remove(void *self, sp_page page, enum sp_removal why)

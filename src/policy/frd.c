@@ -30,6 +30,7 @@ struct frd {
     const double *params;
     uint32_t main_most;
     uint32_t mains;              /* pages with IN_MAIN */
+    bool tells;                  /* the engine wants to know what is forgotten */
     bool full;                   /* a page has left */
     struct sp_list filter, main; /* the newest is at the front */
     struct sp_link *filter_links, *main_links;
@@ -61,6 +62,7 @@ static void frd_init(void *self, const struct sp_policy_config *config)
     struct frd *frd = self;
 
     frd->env = config->env;
+    frd->tells = config->env->forgotten != NULL;
     frd->params = config->params;
     frd->main_links = frd->memory;
     frd->filter_links = frd->memory + config->pages;
@@ -99,21 +101,22 @@ static void filter_enter(struct frd *frd, sp_page page)
     frd->is[page] |= IN_FILTER;
 }
 
-static void tell_forgotten(struct frd *frd, sp_page page)
+/* A page left a list: the engine wants to know if it was the last. */
+static __attribute__((noinline)) void tell_left(const struct frd *frd, sp_page page)
 {
-    if (frd->env->forgotten != NULL)
+    if (frd->is[page] == 0)
         frd->env->forgotten(frd->env, page);
 }
 
 /* The oldest of main is a resident main page, or main is empty. */
-static void main_prune(struct frd *frd)
+static __attribute__((always_inline)) inline void main_prune(struct frd *frd)
 {
     sp_page page;
 
     while ((page = sp_list_back(&frd->main)) != SP_NO_PAGE && !(frd->is[page] & IN_MAIN)) {
         main_leave(frd, page);
-        if (frd->is[page] == 0)
-            tell_forgotten(frd, page);
+        if (__builtin_expect(frd->tells, 0))
+            tell_left(frd, page);
     }
 }
 
@@ -168,7 +171,8 @@ static sp_page frd_victim(void *self, sp_page incoming)
 }
 
 /* Returns whether nothing is known of the page any more, where that was not told. */
-static bool take_off(struct frd *frd, sp_page page, enum sp_removal why)
+static __attribute__((always_inline)) inline bool take_off(struct frd *frd, sp_page page,
+                                                           enum sp_removal why)
 {
     bool was_main = (frd->is[page] & IN_MAIN) != 0;
     bool keeps = why == SP_EVICTED && frd->is[page] & HAS_HISTORY;
@@ -180,13 +184,13 @@ static bool take_off(struct frd *frd, sp_page page, enum sp_removal why)
     if (was_main && (why == SP_PINNED || why == SP_SKIPPED))
         frd->is[page] = IS_AWAY;
     main_prune(frd);
-    return !keeps && (why == SP_EVICTED || why == SP_DISCARDED);
+    return frd->tells && !keeps && (why == SP_EVICTED || why == SP_DISCARDED);
 }
 
 static void frd_remove(void *self, sp_page page, enum sp_removal why)
 {
     if (take_off(self, page, why))
-        tell_forgotten(self, page);
+        tell_left(self, page);
 }
 
 /* A page that will not be needed is the next to leave the filter, and leaves no history. */

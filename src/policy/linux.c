@@ -79,6 +79,19 @@ static void shadows_trim(struct linux_lists *lists)
     }
 }
 
+static __attribute__((noinline)) void shadow_end(struct linux_lists *lists, sp_page page)
+{
+    if (queue_of(&lists->queues, page) == SHADOWS)
+        queue_clear(&lists->queues, page);
+}
+
+static __attribute__((noinline)) void shadow_keep(struct linux_lists *lists, sp_page page)
+{
+    queue_set_note(&lists->queues, page, 0);
+    queue_move(&lists->queues, page, SHADOWS);
+    shadows_trim(lists);
+}
+
 static void linux_insert(void *self, sp_page page, enum sp_access access)
 {
     struct linux_lists *lists = self;
@@ -90,8 +103,8 @@ static void linux_insert(void *self, sp_page page, enum sp_access access)
         lists->clock += home == ACTIVE;
     }
     lists->shadows[page] = 0;
-    if (queue_of(&lists->queues, page) == SHADOWS)
-        queue_clear(&lists->queues, page);
+    if (__builtin_expect(lists->env->forgotten != NULL, 0))
+        shadow_end(lists, page);
     queue_push(&lists->queues, page, home);
 }
 
@@ -186,10 +199,8 @@ static void linux_remove(void *self, sp_page page, enum sp_removal why)
     }
     if (why == SP_EVICTED && queue_of(&lists->queues, page) != QUEUE_DOOMED) {
         lists->shadows[page] = ++lists->clock; /* the clock before, plus one */
-        if (lists->env->forgotten != NULL) {
-            queue_set_note(&lists->queues, page, 0);
-            queue_move(&lists->queues, page, SHADOWS);
-            shadows_trim(lists);
+        if (__builtin_expect(lists->env->forgotten != NULL, 0)) {
+            shadow_keep(lists, page);
             return;
         }
     }

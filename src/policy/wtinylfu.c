@@ -62,7 +62,8 @@ struct wtinylfu {
     double window_size;     /* what `window_most` is the whole part of */
     struct climber climber; /* with `climb` */
     struct queues queues;
-    uint8_t *sketch; /* 64-byte aligned, behind the links and bytes of the queues */
+    const uint32_t *numbers; /* by page: what is counted, if not the page itself */
+    uint8_t *sketch;         /* 64-byte aligned, behind the links and bytes of the queues */
     struct sp_link memory[];
 };
 
@@ -129,6 +130,7 @@ static void wtinylfu_init(void *self, const struct sp_policy_config *config)
 
     tiny->params = config->params;
     tiny->env = config->env;
+    tiny->numbers = config->env->numbers;
     tiny->live = !config->env->sees_all;
     tiny->blocks_most = sketch_blocks_most(config);
     queues_init(&tiny->queues, tiny->memory, config);
@@ -137,10 +139,15 @@ static void wtinylfu_init(void *self, const struct sp_policy_config *config)
     wtinylfu_resize(self, config->frames);
 }
 
-/* A page's block, and in *places where in it its counters are, six bits each. */
-static uint8_t *sketch_block(const struct wtinylfu *tiny, sp_page page, uint64_t *places)
+/* What is counted for a page. */
+static inline uint32_t number_of(const struct wtinylfu *tiny, sp_page page)
 {
-    uint32_t number = tiny->env->number != NULL ? tiny->env->number(tiny->env, page) : page;
+    return __builtin_expect(tiny->numbers != NULL, 0) ? tiny->numbers[page] : page;
+}
+
+/* A page's block, and in *places where in it its counters are, six bits each. */
+static uint8_t *sketch_block(const struct wtinylfu *tiny, uint32_t number, uint64_t *places)
+{
     uint64_t hash = (number + UINT64_C(1)) * UINT64_C(0x9e3779b97f4a7c15);
 
     hash = (hash ^ hash >> 32) * UINT64_C(0xd6e8feb86659fd93);
@@ -148,10 +155,10 @@ static uint8_t *sketch_block(const struct wtinylfu *tiny, sp_page page, uint64_t
     return tiny->sketch + (((hash >> 32) * tiny->blocks) >> 32) * BLOCK;
 }
 
-static uint32_t count_of(const struct wtinylfu *tiny, sp_page page)
+static uint32_t count_of(const struct wtinylfu *tiny, uint32_t number)
 {
     uint64_t places;
-    const uint8_t *block = sketch_block(tiny, page, &places);
+    const uint8_t *block = sketch_block(tiny, number, &places);
     uint32_t least = UINT8_MAX;
 
     for (int i = 0; i < EACH; i++, places >>= 6)
@@ -163,7 +170,7 @@ static uint32_t count_of(const struct wtinylfu *tiny, sp_page page)
 static void count_reference(struct wtinylfu *tiny, sp_page page)
 {
     uint64_t places;
-    uint8_t *block = sketch_block(tiny, page, &places);
+    uint8_t *block = sketch_block(tiny, number_of(tiny, page), &places);
 
     for (int i = 0; i < EACH; i++, places >>= 6)
         if (block[places % BLOCK] < UINT8_MAX)
@@ -360,6 +367,15 @@ static uint32_t frames_free(const struct wtinylfu *tiny)
     return taken < tiny->frames ? tiny->frames - taken : 0;
 }
 
+static inline bool is_worth_more(const struct wtinylfu *tiny, sp_page candidate, sp_page defender)
+{
+    if (__builtin_expect(tiny->numbers != NULL, 0)) {
+        candidate = tiny->numbers[candidate];
+        defender = tiny->numbers[defender];
+    }
+    return count_of(tiny, candidate) > count_of(tiny, defender);
+}
+
 static sp_page wtinylfu_victim(void *self, sp_page incoming)
 {
     struct wtinylfu *tiny = self;
@@ -385,7 +401,7 @@ static sp_page wtinylfu_victim(void *self, sp_page incoming)
         if (candidate == SP_NO_PAGE)
             return defender;
     }
-    if (count_of(tiny, candidate) <= count_of(tiny, defender))
+    if (!is_worth_more(tiny, candidate, defender))
         return candidate;
     queue_move(queues, candidate, PROBATION);
     return defender;

@@ -73,11 +73,6 @@ static uint64_t env_next_reference(struct sp_policy_env *env, sp_page page)
     return next_plus1 == 0 ? UINT64_MAX : next_plus1;
 }
 
-static uint32_t env_number(struct sp_policy_env *env, sp_page page)
-{
-    return engine_of(env)->page_of[page + 1] & ~ENTRY_GHOST;
-}
-
 static uint64_t env_id(struct sp_policy_env *env, sp_page page)
 {
     return engine_of(env)->ids[page];
@@ -169,7 +164,6 @@ int engine_init(struct engine *engine, const struct policy_choice *choice, uint3
         engine->page_of = reserve((pages_most + 1) * sizeof(sp_page));
         engine->turn = policy_registry_turn(policy);
         engine->env.forgotten = engine->tells ? env_forgotten : NULL;
-        engine->env.number = engine->tells ? env_number : NULL;
     }
     if (wants_future) {
         engine->next = reserve(pages_most * sizeof(uint64_t));
@@ -182,6 +176,8 @@ int engine_init(struct engine *engine, const struct policy_choice *choice, uint3
                          policy->name, pages_most, engine->self_size);
     if (engine->page_of != NULL)
         engine->page_of[0] = ENTRY_LEFT;
+    if (engine->page_of != NULL && engine->tells)
+        engine->env.numbers = engine->page_of + 1; /* of ghosts, with more bits */
     if (policy->init != NULL)
         policy->init(engine->self, &engine->config);
     return 0;
