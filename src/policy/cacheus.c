@@ -430,6 +430,7 @@ static void cacheus_hint(void *self, sp_page page, enum sp_hint hint)
 
 const struct sp_policy policy_cacheus = {
     .abi = SP_POLICY_ABI,
+    .flags = SP_POLICY_TELLS,
     .name = "cacheus",
     .summary = "scan-resistant LRU and churn-resistant LFU, asked as LeCaR asks",
     .source = "Rodriguez et al. 2021; the authors' cacheus.py",

@@ -146,11 +146,14 @@ static float density_of(const struct lhd *lhd, const struct tag *tag)
 
 /* ---- Periods ---- */
 
+/* What is zero, as most is, stays untouched: it takes no memory. */
 static void class_decay(struct class *class)
 {
     for (uint32_t age = 0; age < AGES; age++) {
-        class->hits[age] *= DECAY;
-        class->evictions[age] *= DECAY;
+        if (class->hits[age] != 0)
+            class->hits[age] *= DECAY;
+        if (class->evictions[age] != 0)
+            class->evictions[age] *= DECAY;
     }
 }
 
@@ -159,8 +162,12 @@ static void counts_stretch(float *counts, unsigned by)
 {
     for (uint32_t age = AGES >> by; age < AGES - 1; age++)
         counts[AGES - 1] += counts[age];
-    for (uint32_t age = AGES - 1; age-- > 0;)
-        counts[age] = counts[age >> by] / (float)(1 << by);
+    for (uint32_t age = AGES - 1; age-- > 0;) {
+        float count = counts[age >> by] / (float)(1 << by);
+
+        if (counts[age] != count)
+            counts[age] = count;
+    }
 }
 
 /* For more: what was several ages is one. */
@@ -171,10 +178,12 @@ static void counts_compress(float *counts, unsigned by)
 
         for (uint32_t i = 1; i < 1u << by; i++)
             sum += counts[(age << by) + i];
-        counts[age] = sum;
+        if (counts[age] != sum)
+            counts[age] = sum;
     }
     for (uint32_t age = AGES >> by; age < AGES - 1; age++)
-        counts[age] = 0;
+        if (counts[age] != 0)
+            counts[age] = 0;
 }
 
 static void counts_scale(float *counts, unsigned from, unsigned to)
@@ -212,13 +221,15 @@ static void densities_find(struct class *class)
 {
     float events = class->hits[AGES - 1] + class->evictions[AGES - 1];
     float hits = class->hits[AGES - 1];
-    float lifetime = events;
+    float lifetime = events, density;
 
     for (uint32_t age = AGES - 1; age-- > 0;) {
         hits += class->hits[age];
         events += class->hits[age] + class->evictions[age];
         lifetime += events;
-        class->densities[age] = events > 1e-5 ? hits / lifetime : 0;
+        density = events > 1e-5 ? hits / lifetime : 0;
+        if (class->densities[age] != density)
+            class->densities[age] = density;
     }
 }
 

@@ -28,6 +28,9 @@ enum {
 /* Pages from which the machine's large pages pay. */
 #define LARGE_FROM (64u << 10)
 
+/* Entries of so many pages (4 MiB) do not lie in large pages: the last of them would be empty for the most part. */
+#define ENTRIES_SMALL (1u << 20)
+
 static struct engine *engine_of(struct sp_policy_env *env)
 {
     return (struct engine *)env;
@@ -383,7 +386,9 @@ static void use_large_pages(struct engine *engine)
 {
     engine->large_pages = true;
     if (engine->entry_plus1 != NULL) { /* of the rest, little will be touched */
-        reserve_large_pages(engine->entry_plus1, engine->pages_most * sizeof(uint32_t));
+        if (engine->pages_most > ENTRIES_SMALL)
+            reserve_large_pages(engine->entry_plus1 + ENTRIES_SMALL,
+                                (engine->pages_most - ENTRIES_SMALL) * sizeof(uint32_t));
         return;
     }
     reserve_large_pages(engine->self, engine->self_size);

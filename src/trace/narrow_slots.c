@@ -24,9 +24,9 @@
  * memory, and moves each page more often. */
 #define SLOTS_DOUBLED 524288u
 
-/* Slots of an old table that are given back at once: half a MiB. With less, large pages of the machine would have to be
+/* Slots of an old table that are given back at once: a quarter of a MiB. With less, large pages of the machine would have to be
  * taken apart too often, and with more, the last ones lie in memory beside all of the new table. */
-#define SLOTS_RELEASED (((size_t)512 << 10) / sizeof(uint64_t))
+#define SLOTS_RELEASED (((size_t)256 << 10) / sizeof(uint64_t))
 
 /* Slots that are made ready at once before they are filled, so that not each page of them is a fault. */
 #define SLOTS_READY (((size_t)256 << 10) / sizeof(uint64_t))
