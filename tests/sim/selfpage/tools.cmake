@@ -28,6 +28,7 @@ string(REPLACE "${CMAKE_C_COMPILER} " "" new_policy_flags "${new_policy_flags}")
 selfpage_tool_test(policy/new_policy ${CMAKE_BINARY_DIR} ${CMAKE_C_COMPILER} ${new_policy_flags})
 selfpage_tool_test(policy/libcachesim $<TARGET_FILE:selfpage_program>
     ${PROJECT_SOURCE_DIR}/tests/data/policies/lcs_lru.c ${tool_flags})
+selfpage_tool_test(replay/future $<TARGET_FILE:selfpage_program> ${PROJECT_SOURCE_DIR}/include ${tool_flags})
 selfpage_tool_test(replay/score $<TARGET_FILE:selfpage_program> ${PROJECT_SOURCE_DIR}/include ${tool_flags})
 selfpage_tool_test(command/command_line ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
 selfpage_tool_test(run/perfetto $<TARGET_FILE:selfpage_program>)
