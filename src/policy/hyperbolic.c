@@ -28,7 +28,7 @@ struct hyperbolic {
     struct sp_policy_env *env;
     uint32_t sample;
     uint32_t resident;
-    uint32_t aways;               /* pages that are away */
+    uint32_t away_count;          /* pages that are away */
     uint32_t *places;             /* by page: where it stands among the resident ones */
     struct hyperbolic_away *away; /* by page */
     struct hyperbolic_slot slots[];
@@ -69,11 +69,11 @@ static void hyperbolic_insert(void *self, sp_page page, enum sp_access access)
     struct hyperbolic_slot slot = {hyperbolic->env->time, 1, page};
 
     (void)access;
-    if (hyperbolic->aways > 0 && hyperbolic->away[page].is_away) {
+    if (hyperbolic->away_count > 0 && hyperbolic->away[page].is_away) {
         slot.since = hyperbolic->away[page].since;
         slot.count = hyperbolic->away[page].count;
         hyperbolic->away[page].is_away = false;
-        hyperbolic->aways--;
+        hyperbolic->away_count--;
     }
     hyperbolic->slots[place] = slot;
     hyperbolic->places[page] = place;
@@ -144,7 +144,7 @@ static void hyperbolic_remove(void *self, sp_page page, enum sp_removal why)
 
     if (why == SP_PINNED || why == SP_SKIPPED) {
         hyperbolic->away[page] = (struct hyperbolic_away){slot->since, slot->count, true};
-        hyperbolic->aways++;
+        hyperbolic->away_count++;
     }
     hyperbolic->places[last->page] = hyperbolic->places[page];
     *slot = *last;
