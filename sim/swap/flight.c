@@ -12,6 +12,9 @@
 #define RUNNING_ON_VALGRIND 0
 #endif
 
+/* So many parts do not wait for others of their turn: the device begins with them meanwhile. */
+#define DEPART_TOGETHER 4u
+
 bool flight_open(struct flight *flight)
 {
     const char *wanted = getenv("SELFPAGE_RING");
@@ -58,6 +61,7 @@ static void part_add(struct flight *flight, struct swap_job *job, struct swap_ru
     else
         ring_read(&flight->ring, fd, &part->memory, 1, (off_t)at, number);
     flight->order[flight->added++] = (uint16_t)number;
+    flight->begun = true;
     job->parts++;
     job->transfers++;
     job->cursor = (uint16_t)(run.first + run.count);
@@ -73,20 +77,6 @@ static bool goes_on(struct flight *flight, struct swap_job *job)
         return false;
     part_add(flight, job, run);
     return true;
-}
-
-void flight_begin(struct flight *flight, struct swap_job *job, uint32_t parts)
-{
-    ensure(flight->idle_count > 0 && parts > 0 && parts <= RING_READS);
-    job->cursor = 0;
-    job->parts = 0;
-    job->parts_most = (uint8_t)parts;
-    job->failed = false;
-    if (job->kind == SWAP_JOB_STORE)
-        swap_job_depart(job);
-    while (goes_on(flight, job))
-        continue;
-    check(job->parts > 0);
 }
 
 /* A part has ended, well or not. */
@@ -110,7 +100,8 @@ static void part_end(struct flight *flight, uint32_t number, int result)
     flight->ended_last = job;
 }
 
-void flight_submit(struct flight *flight)
+/* Give the kernel what was added. */
+static void give(struct flight *flight)
 {
     uint32_t added = flight->added, taken;
 
@@ -125,12 +116,35 @@ void flight_submit(struct flight *flight)
     }
 }
 
+void flight_begin(struct flight *flight, struct swap_job *job, uint32_t parts)
+{
+    ensure(flight->idle_count > 0 && parts > 0 && parts <= RING_READS);
+    job->cursor = 0;
+    job->parts = 0;
+    job->parts_most = (uint8_t)parts;
+    job->failed = false;
+    if (job->kind == SWAP_JOB_STORE)
+        swap_job_depart(job);
+    while (goes_on(flight, job))
+        continue;
+    check(job->parts > 0);
+    if (flight->added >= DEPART_TOGETHER)
+        give(flight);
+}
+
+void flight_submit(struct flight *flight)
+{
+    flight->begun = false;
+    give(flight);
+    check(flight->added == 0);
+}
+
 void flight_look(struct flight *flight)
 {
     uint32_t number;
     int result;
 
-    ensure(flight->added == 0);
+    ensure(!flight->begun);
     ring_gather(&flight->ring);
     while (ring_take(&flight->ring, &number, &result))
         part_end(flight, number, result);

@@ -32,6 +32,7 @@ struct flight {
     uint32_t idle_count;
     uint16_t order[RING_READS]; /* parts that were added and not submitted */
     uint32_t added;
+    bool begun; /* parts were added since flight_submit: the kernel may have some of them already */
     struct swap_job *ended_first,
         *ended_last; /* jobs that have landed, or failed, and were not taken */
     struct flight_part part[RING_READS];
@@ -58,13 +59,13 @@ static inline uint32_t flight_parts(const struct flight *flight)
  * idle. */
 void flight_begin(struct flight *flight, struct swap_job *job, uint32_t parts);
 
-/* Whether anything was begun, or goes on, that the kernel has not been given. */
-static inline bool flight_added(const struct flight *flight)
+/* Whether anything was begun, or goes on, since flight_submit. */
+static inline bool flight_has_begun(const struct flight *flight)
 {
-    return flight->added > 0;
+    return flight->begun;
 }
 
-/* Give it to the kernel. */
+/* Give the kernel what it has not been given: a few parts depart together, while others are still begun. */
 void flight_submit(struct flight *flight);
 
 /* Look for what has ended, and go on with jobs that have more to do; submit afterwards. */

@@ -257,7 +257,7 @@ static void awake_set(struct swap_service *service)
 static void flights_submit(struct swap_service *service)
 {
     struct swap_job *job;
-    bool any = flight_added(&service->flight);
+    bool any = flight_has_begun(&service->flight);
 
     if (any && service->flying > 0 && !service->server.stopping)
         awake_begin(&service->awake, clock_now_ns());
