@@ -419,6 +419,64 @@ static void a_server_that_fails_for_ever_is_given_up(void **state)
     nbd_server_fini(&server);
 }
 
+/* ---- The head ---- */
+
+/* A head on an export that takes whole pages alone: bytes that are not aligned are written into the blocks in which they
+ * lie, and what stands around them stays. */
+static void any_bytes_of_a_head_can_be_written_and_read(void **state)
+{
+    static const char *const arguments[] = {"--filter=blocksize-policy",
+                                            "memory",
+                                            "2M",
+                                            "blocksize-minimum=4096",
+                                            "blocksize-preferred=4096",
+                                            "blocksize-maximum=1M",
+                                            "blocksize-error-policy=error",
+                                            NULL};
+    static uint8_t head[5 * SWAP_PAGE], got[5 * SWAP_PAGE];
+    struct swap_backend_wish wish = {
+        .pages = PAGES, .head = sizeof(head), .keep = true, .find = backend_registry_find};
+    struct random_source random = random_seeded(5);
+    struct swap_backend_facts facts;
+    struct nbd_server server;
+    struct sp_error error;
+    void *device;
+
+    (void)state;
+    nbd_server_init(&server, arguments);
+    wish.place = strchr(server.unix_uri, ':') + 1;
+    assert_int_equal(backend_nbd_unix.open(&device, &wish, &facts, &error), 0);
+    assert_false(facts.existed);
+    for (unsigned step = 0; step < 200; step++) {
+        /* Every fourth is of whole blocks, and every eighth the whole head. */
+        uint32_t unit = step % 4 == 0 ? SWAP_PAGE : 1, all = sizeof(head) / unit;
+        uint32_t offset = step % 8 == 0 ? 0 : random_below(&random, all) * unit;
+        uint32_t count =
+            step % 8 == 0 ? all * unit : (1 + random_below(&random, all - offset / unit)) * unit;
+
+        for (uint32_t i = 0; i < count; i++)
+            head[offset + i] = (uint8_t)random_below(&random, 256);
+        assert_int_equal(backend_nbd_unix.head_write(device, offset, head + offset, count), 0);
+        offset = random_below(&random, sizeof(head));
+        count = 1 + random_below(&random, (uint32_t)sizeof(head) - offset);
+        memset(got, 0, sizeof(got));
+        assert_int_equal(backend_nbd_unix.head_read(device, offset, got + offset, count), 0);
+        assert_memory_equal(got + offset, head + offset, count);
+        assert_true(offset == 0 || got[offset - 1] == 0);
+        assert_true(offset + count == sizeof(got) || got[offset + count] == 0);
+    }
+    /* Its pages begin behind it. */
+    memset(got, 7, SWAP_PAGE);
+    assert_int_equal(backend_nbd_unix.write(device, 0, 1, got), 0);
+    backend_nbd_unix.close(device);
+    assert_int_equal(backend_nbd_unix.open(&device, &wish, &facts, &error), 0);
+    assert_true(facts.existed);
+    assert_int_equal(backend_nbd_unix.head_read(device, 0, got, sizeof(got)), 0);
+    assert_memory_equal(got, head, sizeof(head));
+    backend_nbd_unix.close(device);
+    nbd_server_fini(&server);
+}
+
 /* ---- Of no use ---- */
 
 static void an_export_that_cannot_be_used_is_refused(void **state)
@@ -454,6 +512,7 @@ int main(void)
         cmocka_unit_test(a_server_that_fails_costs_those_pages_alone),
         cmocka_unit_test(a_server_that_fails_for_a_moment_costs_nothing),
         cmocka_unit_test(a_server_that_fails_for_ever_is_given_up),
+        cmocka_unit_test(any_bytes_of_a_head_can_be_written_and_read),
         cmocka_unit_test(an_export_that_cannot_be_used_is_refused),
     };
 

@@ -905,6 +905,34 @@ static void test_extra_frames_are_asked_for_when_tasks_want_them(void **state)
     story_end(&story);
 }
 
+/* Frames that are recalled from a task for one that waits are not asked for above, too; what is wanted besides is. */
+static void test_what_a_recall_brings_is_not_asked_for_above(void **state)
+{
+    struct physmem_allocation allocation = {.count = 50};
+    struct physmem_request request;
+    struct physmem_effect effect;
+    struct physmem_task *other;
+    struct story story;
+
+    (void)state;
+    story_start(&story, 96, SP_BREACH_REVOKE);
+    stack.level_peer[1].actor = &stack.actor[1];
+    other = task_make(story.physmem, "other", &stack.level_peer[1]);
+    contract_make(story.physmem, other, SP_GUARANTEED, 50, SECOND, SP_BREACH_REVOKE);
+    allocation.container = container_make(story.physmem, other, 50);
+    request = request_of(other);
+    physmem_allocate(story.physmem, stack.now, &request, &allocation);
+    next_of(&story, PHYSMEM_UPSTREAM_ASK, &effect);
+    assert_int_equal(effect.upstream.frames, 0);
+    allocation = (struct physmem_allocation){
+        .container = story.container, .start = 100, .count = 20, .flags = PHYSMEM_EXTRA};
+    request = request_of(story.task);
+    physmem_allocate(story.physmem, stack.now, &request, &allocation);
+    next_of(&story, PHYSMEM_UPSTREAM_ASK, &effect);
+    assert_in_range(effect.upstream.frames, 20, 40);
+    story_end(&story);
+}
+
 static void test_after_a_refusal_nothing_is_asked_until_there_is_more_above(void **state)
 {
     struct physmem_allocation allocation = {.start = 100, .count = 20, .flags = PHYSMEM_EXTRA};
@@ -1066,6 +1094,7 @@ int main(void)
         cmocka_unit_test(test_no_contract_outlives_the_one_above),
         cmocka_unit_test(test_contracts_end_with_what_they_rest_on_the_last_ones_first),
         cmocka_unit_test(test_extra_frames_are_asked_for_when_tasks_want_them),
+        cmocka_unit_test(test_what_a_recall_brings_is_not_asked_for_above),
         cmocka_unit_test(test_after_a_refusal_nothing_is_asked_until_there_is_more_above),
         cmocka_unit_test(test_what_is_taken_above_is_missing_below),
         cmocka_unit_test(test_an_unmap_above_is_one_below_with_less_time),

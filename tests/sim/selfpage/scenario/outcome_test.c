@@ -106,10 +106,41 @@ static void expectations_and_json_tell_the_same_numbers(void **state)
     outcome_fini(&outcome);
 }
 
+/* JSON has the values of the figure's bars by their names, and null where there is none. */
+static void json_has_the_figure(void **state)
+{
+    struct scenario_bar bars[] = {{.name = (char *)"twice", .value = (char *)"2 * a.faults"},
+                                  {.name = (char *)"none", .value = (char *)"a.faults / 0"}};
+    struct scenario_figure figure = {.bars = bars, .bars_count = 2};
+    struct scenario drawn = scenario;
+    struct outcome outcome;
+    json_t *object, *values;
+
+    (void)state;
+    drawn.figure = &figure;
+    assert_int_equal(outcome_init(&outcome, &drawn), 0);
+    fill(&outcome);
+    outcome.tasks[0].state = OUTCOME_ENDED;
+    object = json_of(&outcome);
+    values = json_object_get(object, "figure");
+    assert_int_equal(json_object_size(values), 2);
+    assert_true(json_number_value(json_object_get(values, "twice")) ==
+                2. * (double)outcome.tasks[0].stats.faults);
+    assert_true(json_is_null(json_object_get(values, "none")));
+    json_decref(object);
+    outcome_fini(&outcome);
+    assert_int_equal(outcome_init(&outcome, &scenario), 0);
+    object = json_of(&outcome);
+    assert_null(json_object_get(object, "figure"));
+    json_decref(object);
+    outcome_fini(&outcome);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(expectations_and_json_tell_the_same_numbers),
+        cmocka_unit_test(json_has_the_figure),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
