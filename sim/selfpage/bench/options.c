@@ -76,16 +76,18 @@ static int shares_parse(const char *option, const char *text, const char *const 
 {
     char entry[64];
     uint64_t sum = 0;
+    bool more;
 
     memset(shares, 0, count * sizeof(*shares));
-    while (*text != '\0') {
+    do {
         size_t length = strcspn(text, ",");
         char *equals;
         uint64_t share;
         unsigned i = 0;
 
         snprintf(entry, sizeof(entry), "%.*s", (int)length, text);
-        text += length + (text[length] == ',');
+        more = text[length] == ',';
+        text += length + more;
         equals = strchr(entry, '=');
         if (equals == NULL)
             return error_set(error, EINVAL, "--%s: \"%s\" is not KIND=N", option, entry);
@@ -99,7 +101,7 @@ static int shares_parse(const char *option, const char *text, const char *const 
             return -EINVAL;
         shares[i] = (unsigned)share;
         sum += share;
-    }
+    } while (more);
     return sum > 0 ? 0 : error_set(error, EINVAL, "--%s: all shares are 0", option);
 }
 
@@ -108,11 +110,14 @@ static int values_parse(const char *option, const char *text, uint64_t least,
                         struct bench_values *values, struct sp_error *error)
 {
     char entry[32];
+    bool more;
 
     values->count = 0;
     do {
         size_t length = strcspn(text, ",");
         uint64_t value;
+
+        more = text[length] == ',';
 
         if (values->count == BENCH_VALUES)
             return error_set(error, EINVAL, "--%s: more than %u numbers", option, BENCH_VALUES);
@@ -120,8 +125,8 @@ static int values_parse(const char *option, const char *text, uint64_t least,
         if (option_number(option, entry, least, VALUE_MAX, &value, error) != 0)
             return -EINVAL;
         values->value[values->count++] = (uint32_t)value;
-        text += length + (text[length] == ',');
-    } while (*text != '\0');
+        text += length + more;
+    } while (more);
     return 0;
 }
 

@@ -47,17 +47,18 @@ static bool is_assignment(const char *text)
 
 static void split_policies(struct strings *labels, const char *list)
 {
-    while (*list != '\0') {
+    for (;;) {
         size_t length = strcspn(list, ",;");
 
         while (list[length] == ',' && is_assignment(list + length + 1))
             length += 1 + strcspn(list + length + 1, ",;");
         if (length == 3 && strncmp(list, "all", 3) == 0)
             add_all(labels);
-        else if (length > 0)
+        else
             strings_format(labels, "%.*s", (int)length, list);
-        list += length;
-        list += *list != '\0';
+        if (list[length] == '\0')
+            return;
+        list += length + 1;
     }
 }
 
@@ -139,13 +140,13 @@ static int parse_size(struct replay_size *size, const char *text, struct sp_erro
 
 static void split_sizes(struct strings *texts, const char *list)
 {
-    while (*list != '\0') {
+    for (;;) {
         size_t length = strcspn(list, ",;");
 
-        if (length > 0)
-            strings_format(texts, "%.*s", (int)length, list);
-        list += length;
-        list += *list != '\0';
+        strings_format(texts, "%.*s", (int)length, list);
+        if (list[length] == '\0')
+            return;
+        list += length + 1;
     }
 }
 

@@ -137,7 +137,7 @@ static int read_values(json_t *results, const char *path, FILE *in, json_t *look
             code = take(results, path, looks, value, error);
     }
     if (code == 0 && ferror(in))
-        code = error_set(error, EIO, "%.100s: cannot read", path);
+        code = error_set(error, errno, "%.100s: cannot read: %s", path, strerror(errno));
     return code == 0 ? add_looks(results, path, looks, error) : code;
 }
 

@@ -34,7 +34,7 @@ int costs_file_read(const char *path, struct costs *costs, struct sp_error *erro
         wrong = strlen(line) == sizeof line - 1 ? "the line is too long" : take_line(line, costs);
     }
     if (wrong == NULL && ferror(file))
-        wrong = "it cannot be read";
+        wrong = strerror(errno);
     fclose(file);
     return wrong == NULL ? 0 : error_set(error, EINVAL, "%.160s:%u: %s", path, number, wrong);
 }
