@@ -6,15 +6,19 @@
  * remanufacturable one what its callback made. */
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <selfpage/selfpage.h>
 
 #include "common.h"
+#include "core/contracts/contract.h"
+#include "core/contracts/terms_text.h"
 #include "drive/drive.h"
 #include "os/heap.h"
 #include "workload/walk.h"
@@ -39,6 +43,9 @@ struct load {
     uint64_t references, writes;
     struct sp_files *files; /* NULL: no phase reads a file */
     uint32_t file[WORKLOAD_PHASES_MAX];
+    struct sp_terms part[PARTS_PER_TASK]; /* of its contracts, for other tasks: kind and frames */
+    uint32_t parts;
+    const char *tokens; /* the file that names these */
 };
 
 /* What a page holds at its beginning after so many writes. */
@@ -174,6 +181,64 @@ static void rest(struct load *load, uint64_t ns)
     nanosleep(&time, NULL);
 }
 
+/* ---- Parts of contracts ---- */
+
+static void add_part(struct load *load, const char *text)
+{
+    struct wanted_contract wanted[TERMS_MAX];
+    struct sp_error error;
+    int count = terms_text_parse(text, wanted, &error);
+
+    if (count < 0)
+        errx(EXIT_CANNOT, "--part=%s: %s", text, error.text);
+    if (count != 1 || wanted[0].token != 0)
+        errx(EXIT_CANNOT, "--part=%s: a part is KIND=FRAMES", text);
+    if (load->parts == PARTS_PER_TASK)
+        errx(EXIT_CANNOT, "--part: a task has at most %u", PARTS_PER_TASK);
+    load->part[load->parts++] = wanted[0].terms;
+}
+
+/* The first contract of a kind; 0: there is none. */
+static uint32_t first_contract(const struct load *load, uint8_t kind)
+{
+    struct sp_contract_info info;
+
+    for (uint32_t number = 1; number <= 2 * TERMS_MAX; number++)
+        if (sp_get_contract(load->task, number, &info) == 0 && info.terms.kind == kind)
+            return number;
+    return 0;
+}
+
+/* Split off all parts, and write their tokens, one a line. Whoever sees the file sees all of them. */
+static void split_parts(const struct load *load)
+{
+    char path[4096];
+    FILE *file;
+    int fd;
+
+    if (load->parts == 0)
+        return;
+    if ((size_t)snprintf(path, sizeof(path), "%s.new", load->tokens) >= sizeof(path))
+        errx(EXIT_CANNOT, "--tokens: the path is too long");
+    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    file = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (file == NULL)
+        err(EXIT_CANNOT, "%s", path);
+    for (uint32_t i = 0; i < load->parts; i++) {
+        const struct sp_terms *wanted = &load->part[i];
+        struct sp_error error;
+        struct sp_part part;
+
+        if (sp_split_contract(load->task, first_contract(load, wanted->kind), wanted->frames, &part,
+                              &error) != 0)
+            errx(EXIT_CANNOT, "--part=%s=%u: %s", terms_text_kind(wanted->kind), wanted->frames,
+                 error.text);
+        fprintf(file, "%llu\n", (unsigned long long)part.token);
+    }
+    if (fclose(file) != 0 || rename(path, load->tokens) != 0)
+        err(EXIT_CANNOT, "%s", load->tokens);
+}
+
 /* ---- Times ---- */
 
 static int by_value(const void *a, const void *b)
@@ -268,6 +333,10 @@ static void usage(void)
         "\n"
         "  --seed N    of the random choices (that of SELFPAGE_SEED, or 1)\n"
         "  --times FILE  write how long each phase took, and what was counted meanwhile\n"
+        "  --part KIND=FRAMES  split these off from the first contract of this kind, for another task; may be\n"
+        "              repeated\n"
+        "  --tokens FILE  write the tokens of these parts, one a line: a task claims one by claim=TOKEN in its\n"
+        "              SELFPAGE_CONTRACT. With --part\n"
         "  -h, --help\n"
         "\n"
         "Contract, policy and servers come from SELFPAGE_* in the environment.\n"
@@ -283,10 +352,10 @@ static uint64_t default_seed(void)
 
 int main(int argc, char **argv)
 {
-    static const struct option known[] = {{"seed", required_argument, NULL, 's'},
-                                          {"times", required_argument, NULL, 't'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option known[] = {
+        {"seed", required_argument, NULL, 's'}, {"times", required_argument, NULL, 't'},
+        {"part", required_argument, NULL, 'p'}, {"tokens", required_argument, NULL, 'k'},
+        {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0}};
     static struct workload workload;
     static struct load load; /* recalls may come until the exit */
     struct sp_attach_options attach = {.on_recall = on_recall, .on_recall_arg = &load};
@@ -307,6 +376,12 @@ int main(int argc, char **argv)
             if (load.times == NULL)
                 err(EXIT_CANNOT, "%s", optarg);
             break;
+        case 'p':
+            add_part(&load, optarg);
+            break;
+        case 'k':
+            load.tokens = optarg;
+            break;
         case 'h':
             usage();
             return option_helped();
@@ -315,6 +390,8 @@ int main(int argc, char **argv)
         }
     }
     option_arguments(argc, argv, 1, "WORKLOAD");
+    if ((load.parts > 0) != (load.tokens != NULL))
+        errx(EXIT_CANNOT, "--part and --tokens go together");
     if (workload_text_parse(&workload, argv[optind], &error) != 0)
         errx(EXIT_CANNOT, "WORKLOAD: %s", error.text);
     if (walk_tables_init(&tables, &workload, &heap_allocator) != 0)
@@ -328,6 +405,7 @@ int main(int argc, char **argv)
         err(EXIT_CANNOT, "no memory");
     attach.max_pages = workload.pages + LARGEST_PAGE; /* the last page may be larger */
     load.task = task_attach(&attach);
+    split_parts(&load);
     if (sp_region_create(load.task,
                          &(struct sp_region_options){
                              .pages = workload.pages,

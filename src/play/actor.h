@@ -75,6 +75,13 @@ struct actor_files {
 /* Kinds of faults: see play/storm.h. */
 #define ACTOR_FAULTS 11u
 
+/* A part of a contract, for another actor. */
+struct actor_part {
+    uint32_t to;  /* number of that actor, whose part_of says the same */
+    uint8_t kind; /* enum sp_contract_kind: of the actor's first contract of this kind */
+    uint32_t frames;
+};
+
 struct actor_config {
     const char *name;
     uint64_t seed;
@@ -83,6 +90,11 @@ struct actor_config {
     const struct walk_tables *tables;
     struct wanted_contract wanted[TERMS_MAX];
     uint32_t contracts;
+    const struct actor_part *part; /* that it splits off, each once, when it has its contracts */
+    uint32_t parts;
+    /* 1 + the number of the actor that splits off the only contract of this one, whose terms are those of `wanted`; 0: it
+     * has contracts of its own. */
+    uint32_t part_of;
     uint32_t physmem;                 /* number of the one whose task it is; 0: the first */
     struct bandwidth_terms bandwidth; /* with swap; all zeros: no contract */
     bool renews;
@@ -97,6 +109,7 @@ struct actor {
     struct scene_physmem *physmem;     /* whose task it is */
     const struct actor_config *config; /* outlives the actor */
     uint32_t number;                   /* on the scene, and as a client of swap */
+    struct actor *all;                 /* the first of all actors */
     uint32_t life;                     /* the first is 1 */
     enum thread_state state;
     int exit_status;           /* of the last life; -1 before its end */
@@ -123,6 +136,14 @@ struct actor {
     uint32_t
         *extent; /* by EXTENT_PAGES slots: handle, as far as the task has heard; 0: not known */
     struct agreements agreements;
+    uint64_t token; /* of the part that it is to claim; 0: there is none, or that was answered */
+    bool waits_for_part; /* to start */
+    bool launched;       /* its process starts: the next SCENE_START is its own */
+    uint32_t
+        split; /* number of the request that splits `split_part` off once more; 0: there is none */
+    uint32_t split_part;
+    bool over;        /* it has ended, and does not come again */
+    uint64_t stop_ns; /* it is asked to end so long after its start; 0: never */
     struct actor_files files;
     struct workload_walk walk;
     struct walk_step step; /* the next one, if there is one */

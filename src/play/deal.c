@@ -30,6 +30,28 @@ void deal_note(struct actor *actor, const struct physmem_effect *effect)
     errands_signal(actor);
 }
 
+uint32_t deal_first(const struct actor *actor, enum sp_contract_kind kind)
+{
+    uint32_t first = 0;
+
+    for (uint32_t i = 0; i < TERMS_MAX; i++) {
+        const struct agreement *agreement = &actor->agreements.agreement[i];
+
+        if (agreement->number != 0 && agreement->terms.kind == kind &&
+            (first == 0 || agreement->number < first))
+            first = agreement->number;
+    }
+    return first;
+}
+
+void deal_split(struct actor *actor, const struct physmem_effect *effect)
+{
+    const struct sp_part *part = &effect->part.part;
+
+    agreements_split(&actor->agreements, part->contract, part->left, effect->part.change);
+    deal_allow(actor);
+}
+
 void deal_changed(struct actor *actor, const struct physmem_effect *effect)
 {
     if (agreements_changed(&actor->agreements, effect->changed.contract, effect->changed.state,

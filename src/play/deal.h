@@ -10,6 +10,12 @@ void deal_allow(struct actor *actor);
 /* An offer has come. */
 void deal_note(struct actor *actor, const struct physmem_effect *effect);
 
+/* The first contract of this kind: its number, or 0. */
+uint32_t deal_first(const struct actor *actor, enum sp_contract_kind kind);
+
+/* A part of a contract was split off. */
+void deal_split(struct actor *actor, const struct physmem_effect *effect);
+
 /* A contract has changed by itself. */
 void deal_changed(struct actor *actor, const struct physmem_effect *effect);
 

@@ -8,6 +8,7 @@
 #include "play/deal.h"
 #include "play/errands.h"
 #include "play/pages.h"
+#include "play/parting.h"
 #include "play/reading.h"
 #include "play/thread.h"
 #include "play/waiting.h"
@@ -21,7 +22,7 @@
 #define PLACES_LEAST    ((4096 - sizeof(struct frame_stack)) / sizeof(uint32_t))
 #define MAP_LIMIT       65000u
 
-/* Steps of coming; from COMES_DEALS on one for each contract. */
+/* Steps of coming; from COMES_DEALS on one for each contract, and then for each part of one. */
 enum { COMES_CONTAINER, COMES_STACK, COMES_DEALS };
 
 #define EXIT_CANNOT 2
@@ -36,6 +37,7 @@ void life_init(struct actor *actor, struct scene *scene, const struct actor_conf
                             .physmem = &scene->physmem[config->physmem],
                             .config = config,
                             .number = number,
+                            .all = actor - number,
                             .exit_status = -1,
                             .control_due = UINT64_MAX,
                             .late = random_stream(config->seed, LATE_STREAM)};
@@ -216,17 +218,29 @@ static void hurry(struct actor *actor, struct sp_terms *terms)
     actor->struck = true;
 }
 
+/* All contracts are concluded. */
+static void part_or_go_on(struct actor *actor, uint32_t part)
+{
+    if (part < actor->config->parts)
+        parting_ask(actor, part);
+    else if (reading_files(actor) > 0)
+        reading_come(actor);
+    else
+        make_region(actor);
+}
+
 /* The next contract is proposed, or the last was concluded. */
 static void propose(struct actor *actor)
 {
     uint32_t number = actor->step_of_coming - COMES_DEALS;
     struct letter *letter;
 
-    if (number == actor->config->contracts) {
-        if (reading_files(actor) > 0)
-            reading_come(actor);
-        else
-            make_region(actor);
+    if (number >= actor->config->contracts) {
+        part_or_go_on(actor, number - actor->config->contracts);
+        return;
+    }
+    if (actor->config->part_of > 0) {
+        parting_claim(actor);
         return;
     }
     letter = next_request(actor, LETTER_PROPOSE);
@@ -295,6 +309,8 @@ void life_answered(struct actor *actor, const struct physmem_effect *effect)
     check(actor->state == THREAD_COMES);
     if (effect->seq != actor->asked)
         return;
+    if (actor->config->part_of > 0 && actor->step_of_coming == COMES_DEALS)
+        actor->token = 0; /* if it comes again, it needs another one */
     if (reading_waits(actor)) {
         life_hear_files(actor, reading_heard(actor, effect));
     } else if (effect->error != 0 && effect->kind != PHYSMEM_REPLY_OFFER) {
@@ -312,6 +328,10 @@ void life_answered(struct actor *actor, const struct physmem_effect *effect)
         propose(actor);
     } else if (effect->kind == PHYSMEM_REPLY_OFFER) {
         consider(actor, effect);
+    } else if (effect->kind == PHYSMEM_REPLY_PART) {
+        parting_heard(actor, actor->step_of_coming++ - COMES_DEALS - actor->config->contracts,
+                      effect);
+        propose(actor);
     } else {
         thread_end(actor, EXIT_CANNOT);
     }

@@ -1,5 +1,7 @@
 #include "play/outage.h"
 
+#include <signal.h>
+
 #include "base/assert.h"
 #include "base/memory.h"
 #include "core/physmem/task.h"
@@ -237,4 +239,16 @@ void outage_resume(struct scene *scene, enum scene_server which, struct actor *a
     }
     if (scene->turns.count > 0)
         waiting_look(scene, scene->now);
+}
+
+/* ---- Signals ---- */
+
+bool outage_is_ignored(int signal)
+{
+    return signal == SIGCHLD || signal == SIGURG || signal == SIGWINCH || signal == SIGCONT;
+}
+
+bool outage_server_ignores(int signal)
+{
+    return outage_is_ignored(signal) || signal == SIGPIPE || signal == SIGXFSZ;
 }

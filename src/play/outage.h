@@ -28,4 +28,8 @@ bool outage_takes(struct scene *scene, const struct actor *actors, const struct 
 void outage_read(struct scene *scene, struct actor *actors, enum scene_event event,
                  struct letter *letter);
 
+/* Whether a signal does nothing to a process that has not asked for it; and to a server, which ignores more. */
+bool outage_is_ignored(int signal);
+bool outage_server_ignores(int signal);
+
 #endif

@@ -16,6 +16,7 @@
 #include "play/life.h"
 #include "play/metering.h"
 #include "play/outage.h"
+#include "play/parting.h"
 #include "play/rules.h"
 #include "play/server.h"
 #include "play/starting.h"
@@ -105,14 +106,17 @@ void play_fini(struct play *play)
 void play_add(struct play *play, const struct actor_config *config, uint64_t start_ns,
               uint64_t stop_ns)
 {
+    uint64_t process_ns =
+        config->part_of > 0 ? 0 : play->config.costs.start; /* see play/parting.h */
     uint32_t number = play->actors;
 
     ensure(number < play->config.actors);
     life_init(&play->actor[number], &play->scene, config, number);
     play->actors++;
     play->left++;
-    scene_at(&play->scene, start_ns + play->config.costs.start, SCENE_START, number, 0, 0);
-    if (stop_ns > 0)
+    play->actor[number].stop_ns = stop_ns;
+    scene_at(&play->scene, start_ns + process_ns, SCENE_START, number, 0, 0);
+    if (stop_ns > 0 && config->part_of == 0)
         scene_at(&play->scene, start_ns + stop_ns, SCENE_STOP, number, 0, 0);
 }
 
@@ -169,8 +173,10 @@ static bool comes_again(struct play *play, struct actor *actor)
 
 static void end_life(struct play *play, struct actor *actor)
 {
-    if (!comes_again(play, actor))
-        play->left--;
+    bool over = !comes_again(play, actor);
+
+    parting_end(actor, over);
+    play->left -= over;
 }
 
 /* Nobody listens where it would connect. */
@@ -187,6 +193,8 @@ static void start(struct play *play, struct actor *actor)
         scene_at(actor->scene, actor->scene->now + HANG_LOOK_NS, SCENE_START, actor->number, 0, 0);
         return;
     }
+    if (!parting_starts(actor))
+        return;
     actor->life++;
     actor->orphan = false;
     if (!scene_has_servers(actor->scene, actor->physmem))
@@ -214,6 +222,8 @@ static void hear_physmem(struct actor *actor, struct letter *letter)
         life_answered(actor, effect);
     else if (effect->seq == actor->asked)
         thread_hear_files(actor, reading_heard(actor, effect));
+    else
+        parting_heard_again(actor, effect);
     scene_drop(actor->scene, letter);
 }
 
@@ -651,17 +661,6 @@ void play_calm(struct play *play, uint64_t seed)
     }
 }
 
-/* Those that do nothing to a process that has not asked for them, and those that the servers ignore. */
-static bool is_ignored(int signal)
-{
-    return signal == SIGCHLD || signal == SIGURG || signal == SIGWINCH || signal == SIGCONT;
-}
-
-static bool server_ignores(int signal)
-{
-    return is_ignored(signal) || signal == SIGPIPE || signal == SIGXFSZ;
-}
-
 int play_signal(struct play *play, uint32_t number, int signal)
 {
     struct actor *actor = &play->actor[number];
@@ -672,7 +671,7 @@ int play_signal(struct play *play, uint32_t number, int signal)
         actor->hangs_until = UINT64_MAX;
     else if (signal == SIGCONT)
         actor->hangs_until = 0;
-    else if (!is_ignored(signal))
+    else if (!outage_is_ignored(signal))
         thread_end(actor, 128 + signal);
     actor->struck = actor->struck || signal == SIGSTOP;
     see_end(play, actor);
@@ -710,7 +709,7 @@ static void signal_server(struct play *play, enum scene_server which, int signal
         outage_hang(scene, which);
     } else if (signal == SIGCONT) {
         outage_resume(scene, which, play->actor);
-    } else if (!server_ignores(signal)) {
+    } else if (!outage_server_ignores(signal)) {
         outage_end(scene, which, play->actor, play->actors);
         if (which == SCENE_PHYSMEM)
             policyserver_lost(&play->policyserver);
@@ -727,7 +726,7 @@ static void signal_files(struct play *play, int signal)
         scene->files.hangs = true;
     else if (signal == SIGCONT)
         fileserver_resume(scene);
-    else if (!server_ignores(signal))
+    else if (!outage_server_ignores(signal))
         fileserver_end(scene, false);
 }
 

@@ -244,6 +244,11 @@ static bool may_be_late(const struct scene *scene, const struct actor *actor)
 {
     const struct workload *workload = &actor->config->tables->workload;
 
+    for (uint32_t above = actor->config->part_of; above > 0;) { /* whose grace it has */
+        if (actor->all[above - 1].struck)
+            return true;
+        above = actor->all[above - 1].config->part_of;
+    }
     return actor->struck || workload->ignores || least_grace(actor) < AMPLE_NS ||
            physmem_may_be_late(scene, actor->physmem) ||
            (workload->kind == SP_PRECIOUS && scene->device_struck);

@@ -71,6 +71,8 @@ enum letter_kind {
     LETTER_DESTROY,
     LETTER_UNMAP_OWN,
     LETTER_READ, /* to the file server: `number` is the file, `slot` the chunk of it, `count` its bytes */
+    LETTER_SPLIT, /* `count` frames of `contract` */
+    LETTER_CLAIM, /* `number`: token */
 };
 
 /* Slots of swap that one letter gives back, at most: those of stores, and others. */
@@ -91,7 +93,7 @@ struct letter {
             uint32_t container; /* 0: that of its regions */
             bool extra;
             bool whole;      /* ALLOCATE: all slots or none */
-            uint64_t number; /* UNMAPPED: id; RENEW: term */
+            uint64_t number; /* UNMAPPED: id; RENEW: term; CLAIM: token */
             struct sp_terms terms;
         } request;
         struct {
@@ -257,6 +259,7 @@ struct scene {
     struct costs costs;
     uint64_t now;
     uint32_t seq;           /* of the latest request */
+    uint64_t tokens;        /* of parts of contracts, given so far */
     uint32_t endings;       /* programs that have ended, counted */
     struct letter *letters; /* free ones */
     bool failed;            /* there was no memory */

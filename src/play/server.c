@@ -246,6 +246,13 @@ static void ask(struct scene *scene, const struct asker *asker, const struct let
     case LETTER_UNMAP_OWN:
         physmem_unmap_own(physmem, scene->now, &request, container, &range, 1);
         break;
+    case LETTER_SPLIT:
+        physmem_part_split(physmem, scene->now, &request, letter->request.contract,
+                           letter->request.count, ++scene->tokens);
+        break;
+    case LETTER_CLAIM:
+        physmem_part_claim(physmem, scene->now, &request, letter->request.number);
+        break;
     case LETTER_DEALLOCATE:
     case LETTER_UNMAPPED:
     case LETTER_BYE:

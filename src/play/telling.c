@@ -43,6 +43,8 @@ static const char *word_of_effect(const struct physmem_effect *effect)
         return "frames";
     case PHYSMEM_REPLY_MAPPED:
         return "rights to frames";
+    case PHYSMEM_REPLY_PART:
+        return "a part of a contract";
     case PHYSMEM_REPLY_OFFER:
         return "an offer";
     case PHYSMEM_SEND_RECALL:
@@ -79,6 +81,8 @@ const char *telling_of_letter(const struct queue_entry *entry)
         [LETTER_DESTROY] = "a container is given up",
         [LETTER_UNMAP_OWN] = "rights are given up",
         [LETTER_READ] = "a part of a file is asked for",
+        [LETTER_SPLIT] = "a part of a contract is split off",
+        [LETTER_CLAIM] = "a part of a contract is claimed",
     };
     const struct letter *letter = (const struct letter *)(uintptr_t)entry->value[0];
 

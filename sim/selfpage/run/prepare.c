@@ -11,6 +11,7 @@
 #include "core/cache/chunks.h"
 #include "launch/program.h"
 #include "selfpage/command/live_policy.h"
+#include "selfpage/scenario/parts.h"
 #include "selfpage/scenario/variables.h"
 
 /* `text` with names replaced, for free(); NULL, and an error that names whose text it is. */
@@ -240,6 +241,34 @@ static int find_task_program(const struct run *run, struct run_task *task, const
                        : error_set(error, -result, "task %s: %s", task->outcome->task->name, name);
 }
 
+/* The parts of its contract that a task is to split off, and where it says their tokens. */
+static int prepare_parts(struct run *run, struct run_task *task, bool loads, struct sp_error *error)
+{
+    const struct scenario *scenario = run->scenario;
+    uint32_t above = (uint32_t)(task - run->tasks), count = 0;
+    int length;
+
+    for (uint32_t i = parts_next(scenario, above, 0); i < scenario->tasks_count;
+         i = parts_next(scenario, above, i + 1)) {
+        if (!loads)
+            return error_set(error, ENOTSUP,
+                             "task %s: part_of: task %s has a program, and only a workload splits "
+                             "contracts (with --workloads it plays its own)",
+                             scenario->tasks[i].name, task->outcome->task->name);
+        run->tasks[i].above = task;
+        run->tasks[i].part = count++;
+        strings_format(&task->argv, "--part=%s", scenario->tasks[i].contract);
+    }
+    if (count == 0)
+        return 0;
+    length = snprintf(task->tokens, sizeof task->tokens, "%s/%s.tokens", run->directory.path,
+                      task->outcome->task->name);
+    if ((size_t)length >= sizeof task->tokens)
+        return error_set(error, ENAMETOOLONG, "the path of the private directory is too long");
+    strings_format(&task->argv, "--tokens=%s", task->tokens);
+    return 0;
+}
+
 static int prepare_task(struct run *run, struct run_task *task, struct sp_error *error)
 {
     const struct scenario_task *scenario = task->outcome->task;
@@ -255,6 +284,8 @@ static int prepare_task(struct run *run, struct run_task *task, struct sp_error 
     if (result == 0 && !loads)
         result = add_all_expanded(run, &task->argv, scenario->arguments, scenario->arguments_count,
                                   whose, error);
+    if (result == 0)
+        result = prepare_parts(run, task, loads, error);
     if (result == 0 && loads)
         strings_add(&task->argv, scenario->load);
     if (result != 0)

@@ -55,6 +55,10 @@ struct run_task {
     int stats_fd;
     struct relay output;
     struct relay error;
+    struct run_task
+        *above;    /* lives from a part of this one's contract; NULL: has contracts of its own */
+    uint32_t part; /* which of those that it splits off */
+    char tokens[PATH_MAX]; /* the file in which those of its own parts are; "": it has none */
     uint64_t started_ns;
     uv_timer_t start;
     uv_timer_t stop;

@@ -16,20 +16,44 @@
 /* How long a task that is asked to end may take. */
 enum { STOP_PATIENCE_MS = 2000 };
 
+/* How often it is looked whether a part of a contract is there. */
+enum { PART_LOOK_MS = 5 };
+
 /* ---- Starting ---- */
 
-static int task_environment(const struct run_task *task, struct strings *list)
+/* A token that no part has. */
+#define NO_PART UINT64_C(1)
+
+/* The token of the part that a task is to live from. False: it may come yet. */
+static bool part_is_there(const struct run_task *task, uint64_t *tokenp)
+{
+    const struct run_task *above = task->above;
+    unsigned long long token = NO_PART;
+    FILE *file = fopen(above->tokens, "re");
+
+    for (uint32_t i = 0; file != NULL && i <= task->part; i++)
+        if (fscanf(file, "%llu", &token) != 1)
+            token = NO_PART;
+    *tokenp = token;
+    if (file != NULL)
+        fclose(file);
+    return file != NULL || above->outcome->state == OUTCOME_ENDED ||
+           above->outcome->state == OUTCOME_NEVER;
+}
+
+static int task_environment(const struct run_task *task, uint64_t token, struct strings *list)
 {
     const struct run *run = task->run;
     const struct scenario_task *scenario = task->outcome->task;
-    char number[24];
+    char number[24], claim[32];
 
     strings_add_all(list, (const char *const *)environ);
     strings_set(list, "SELFPAGE_NAME", scenario->name);
     strings_set(list, "SELFPAGE_PHYSMEM", state_socket(run, scenario->server));
     strings_set(list, "SELFPAGE_SWAP", run->scenario->swap ? run->directory.swap : NULL);
     strings_set(list, "SELFPAGE_FILES", run->scenario->fileserver ? run->directory.files : NULL);
-    strings_set(list, "SELFPAGE_CONTRACT", scenario->contract);
+    snprintf(claim, sizeof claim, "claim=%llu", (unsigned long long)token);
+    strings_set(list, "SELFPAGE_CONTRACT", task->above != NULL ? claim : scenario->contract);
     strings_set(list, "SELFPAGE_POLICY", task->outcome->asked_policy);
     strings_set(list, "SELFPAGE_BANDWIDTH", scenario->bandwidth);
     strings_set(list, "SELFPAGE_PAGER_THREAD", scenario->pager_thread ? "1" : NULL);
@@ -60,7 +84,7 @@ static int relay_pipe(struct run_task *task, struct relay *relay, int *writep,
     return result == 0 ? 0 : error_set(error, -result, "pipe: %s", strerror(-result));
 }
 
-static int task_begin(struct run_task *task, struct sp_error *error)
+static int task_begin(struct run_task *task, uint64_t token, struct sp_error *error)
 {
     struct spawn spawn = {SPAWN_DEFAULTS, .program = task->program, .argv = task->argv.items,
                           .group = task->run->guardian.group};
@@ -73,7 +97,7 @@ static int task_begin(struct run_task *task, struct sp_error *error)
     if (result == 0 &&
         (task->stats_fd < 0 || ftruncate(task->stats_fd, sizeof(struct stats_page)) != 0))
         result = error_set(error, errno, "memfd_create: %s", strerror(errno));
-    if (result == 0 && task_environment(task, &envp) != 0)
+    if (result == 0 && task_environment(task, token, &envp) != 0)
         result = error_set(error, ENOMEM, "out of memory");
     if (result == 0) {
         spawn.passed = task->stats_fd;
@@ -197,9 +221,17 @@ static void on_task_start(uv_timer_t *timer)
 {
     struct run_task *task = timer->data;
     struct run *run = task->run;
+    uint64_t token = 0;
 
+    if (task->above != NULL && !part_is_there(task, &token)) {
+        uv_timer_start(timer, on_task_start, PART_LOOK_MS, 0);
+        return;
+    }
+    if (task->above != NULL && token == NO_PART)
+        report_line(&run->report, "selfpage", "task %s has ended, and has split off no part for %s",
+                    task->above->outcome->task->name, task->outcome->task->name);
     task->started_ns = clock_now_ns();
-    if (task_begin(task, &run->failure) != 0) {
+    if (task_begin(task, token, &run->failure) != 0) {
         task_is_over(task, OUTCOME_NEVER);
         tasks_end(run);
         return;

@@ -17,9 +17,9 @@ static bool copy_text(char **text)
  * not the parsed form. */
 static bool own_texts(struct scenario_task *task, const char *name, uint32_t number)
 {
-    char **const texts[] = {&task->program,     &task->policy, &task->bandwidth,
-                            &task->contract,    &task->start,  &task->stop_after,
-                            &task->expect_exit, &task->load,   &task->physmem};
+    char **const texts[] = {&task->program, &task->policy,     &task->bandwidth,   &task->contract,
+                            &task->start,   &task->stop_after, &task->expect_exit, &task->load,
+                            &task->physmem, &task->part_of};
     char **arguments = task->arguments;
     bool good = true;
 

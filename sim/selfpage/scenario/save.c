@@ -72,6 +72,7 @@ static void put_task(FILE *out, const struct scenario_task *task)
     fprintf(out, "- { name: %s", task->name);
     put_text(out, "physmem", task->physmem);
     put_text(out, "contract", task->contract);
+    put_text(out, "part_of", task->part_of);
     put_text(out, "policy", task->policy);
     put_text(out, "bandwidth", task->bandwidth);
     put_text(out, "start", task->start);

@@ -118,6 +118,7 @@ static const cyaml_schema_field_t task_fields[] = {
     TEXT("policy", CYAML_FLAG_OPTIONAL, struct scenario_task, policy, 1, 4000),
     TEXT("bandwidth", CYAML_FLAG_OPTIONAL, struct scenario_task, bandwidth, 1, 60),
     TEXT("contract", CYAML_FLAG_DEFAULT, struct scenario_task, contract, 1, 1000),
+    TEXT("part_of", CYAML_FLAG_OPTIONAL, struct scenario_task, part_of, 1, SP_NAME_MAX - 1),
     TEXT("physmem", CYAML_FLAG_OPTIONAL, struct scenario_task, physmem, 1, SP_NAME_MAX - 1),
     TEXT("start", CYAML_FLAG_OPTIONAL, struct scenario_task, start, 1, 30),
     TEXT("stop_after", CYAML_FLAG_OPTIONAL, struct scenario_task, stop_after, 1, 30),

@@ -101,6 +101,7 @@ struct scenario_task {
     char *policy;    /* NULL: the library's default */
     char *bandwidth; /* SELFPAGE_BANDWIDTH; NULL: no contract */
     char *contract;
+    char *part_of;   /* name of the task whose contract this one's is a part of; NULL: none */
     char *physmem;   /* name of its server; NULL: physmem */
     uint32_t copies; /* 0: there is one, of this name; else NAME_1, NAME_2 ... in the place of it */
     char *start;     /* as written; NULL: at once */
@@ -114,6 +115,7 @@ struct scenario_task {
     uint64_t stop_ns;  /* after its start; 0: never */
     int expected_exit; /* -1: any */
     uint32_t server;   /* enum scenario_server: its physmem */
+    uint32_t entry;    /* which of the list in the file it is, or is a copy of */
     char *load;        /* the workload as one text, for free(); NULL: there is none */
 };
 

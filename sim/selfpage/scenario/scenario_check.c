@@ -17,6 +17,7 @@
 #include "selfpage/scenario/copies.h"
 #include "selfpage/scenario/costs.h"
 #include "selfpage/scenario/outcome.h"
+#include "selfpage/scenario/parts.h"
 #include "selfpage/scenario/workload.h"
 #include "yaml/load.h"
 
@@ -255,10 +256,25 @@ static int check_contract(const struct checking *check, uint32_t index, uint64_t
         if (terms->min > terms->frames)
             return wrong(check, where, "%s=%u,min=%u: min is above the frames asked for", kind,
                          terms->frames, terms->min);
-        if (terms->kind == SP_GUARANTEED)
+        if (terms->kind == SP_GUARANTEED && check->scenario->tasks[index].part_of == NULL)
             *guaranteed += terms->min;
     }
     return 0;
+}
+
+/* A task that lives from a part of another one's contract: that one must have the frames. All copies are there. */
+static int check_part(const struct checking *check, uint32_t index)
+{
+    const struct scenario_task *task = &check->scenario->tasks[index];
+    struct scenario_part part;
+    struct sp_error error;
+    char where[YAML_PATH_MAX];
+    const char *field;
+
+    if (task->part_of == NULL || parts_find(check->scenario, index, &part, &field, &error) == 0)
+        return 0;
+    return wrong(check, yaml_load_element(where, sizeof where, "tasks", task->entry, field), "%s",
+                 error.text);
 }
 
 /* What tasks want guaranteed must be there: of each task alone, and of those that start together.
@@ -371,6 +387,7 @@ static int check_task(const struct checking *check, uint32_t index, struct scena
     uint64_t guaranteed = 0;
     int result = check_name(check, index);
 
+    task->entry = index;
     if (result == 0)
         result = check_task_server(check, index, task);
     if (result == 0)
@@ -608,6 +625,8 @@ int scenario_check(struct scenario *scenario, const char *path, const struct yam
         result = check_task(&check, i, &scenario->tasks[i], &together, &total);
     if (result == 0 && copies_expand(scenario) != 0)
         result = error_set(error, ENOMEM, "out of memory");
+    for (uint32_t i = 0; i < scenario->tasks_count && result == 0; i++)
+        result = check_part(&check, i);
     for (uint32_t i = 0; i < scenario->events_count && result == 0; i++)
         result = check_event(&check, i, &scenario->events[i]);
     if (result == 0)

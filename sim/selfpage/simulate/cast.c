@@ -16,6 +16,7 @@
 #include "os/heap.h"
 #include "play/life.h"
 #include "selfpage/scenario/outcome.h"
+#include "selfpage/scenario/parts.h"
 #include "workload/workload_text.h"
 
 #define NS_PER_S  UINT64_C(1000000000)
@@ -90,7 +91,7 @@ static int choose_contracts(struct cast *cast, uint32_t index, struct sp_error *
             return error_set(
                 error, ENOTSUP,
                 "task %s: claim=: a part is split off by a program, which selfpage run "
-                "starts: give the task a contract of its own instead",
+                "starts: say of which task's contract it is a part (part_of:) instead",
                 task->name);
     }
     wrong = life_contracts_wrong(actor->wanted, (uint32_t)count);
@@ -101,6 +102,45 @@ static int choose_contracts(struct cast *cast, uint32_t index, struct sp_error *
         actor->bandwidth = (struct bandwidth_terms){
             .shares = bandwidth.shares, .rate = bandwidth.rate, .extra = bandwidth.extra};
     return 0;
+}
+
+/* The parts that a task splits off, and what that makes of the contracts of those that live from them. */
+static int choose_parts(struct cast *cast, uint32_t above, uint32_t *made, struct sp_error *error)
+{
+    const struct scenario *scenario = cast->scenario;
+    struct actor_config *actor = &cast->actors[above];
+
+    actor->part = &cast->parts[*made];
+    for (uint32_t i = parts_next(scenario, above, 0); i < scenario->tasks_count;
+         i = parts_next(scenario, above, i + 1)) {
+        struct scenario_part part;
+        struct sp_error mistake;
+        const char *field;
+
+        if (parts_find(scenario, i, &part, &field, &mistake) != 0)
+            return error_set(error, EINVAL, "task %s: %s: %s", scenario->tasks[i].name, field,
+                             mistake.text);
+        cast->actors[i].wanted[0].terms = part.terms;
+        cast->actors[i].part_of = above + 1;
+        cast->parts[(*made)++] = (struct actor_part){i, part.terms.kind, part.terms.frames};
+        actor->parts++;
+    }
+    return 0;
+}
+
+static int choose_all_parts(struct cast *cast, struct sp_error *error)
+{
+    const struct scenario_task *tasks = cast->scenario->tasks;
+    uint32_t count = cast->scenario->tasks_count, wanted = 0, made = 0;
+    int result = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        wanted += tasks[i].part_of != NULL;
+    for (uint32_t i = 0; i < count && wanted > made && result == 0; i++)
+        result = choose_parts(cast, i, &made, error);
+    if (result == 0 && made < wanted)
+        result = error_set(error, EINVAL, "part_of: of a task that is not there");
+    return result;
 }
 
 static int choose_task(struct cast *cast, uint32_t index, const char *policy,
@@ -272,12 +312,13 @@ int cast_init(struct cast *cast, const struct scenario *scenario, const char *po
     if (result != 0)
         return result;
     cast->actors = calloc(tasks, sizeof *cast->actors);
+    cast->parts = calloc(tasks, sizeof *cast->parts);
     cast->policies = calloc(tasks, sizeof *cast->policies);
     cast->tables = calloc(tasks, sizeof *cast->tables);
     cast->stacked = calloc(scenario->physmems_count + 1, sizeof *cast->stacked);
     cast->stacked_arbiters = calloc(scenario->physmems_count + 1, sizeof *cast->stacked_arbiters);
-    if (cast->actors == NULL || cast->policies == NULL || cast->tables == NULL ||
-        cast->stacked == NULL || cast->stacked_arbiters == NULL)
+    if (cast->actors == NULL || cast->parts == NULL || cast->policies == NULL ||
+        cast->tables == NULL || cast->stacked == NULL || cast->stacked_arbiters == NULL)
         return error_set(error, ENOMEM, "out of memory");
     cast->has_arbiter = true;
     result = arbiter_load(&cast->arbiter, arbiter, error);
@@ -289,7 +330,7 @@ int cast_init(struct cast *cast, const struct scenario *scenario, const char *po
         result = choose_stacked(cast, i, error);
     for (uint32_t i = 0; i < tasks && result == 0; i++)
         result = choose_task(cast, i, policy, error);
-    return result;
+    return result == 0 ? choose_all_parts(cast, error) : result;
 }
 
 void cast_fini(struct cast *cast)
@@ -309,6 +350,7 @@ void cast_fini(struct cast *cast)
     free(cast->stacked_arbiters);
     free(cast->limits);
     free(cast->actors);
+    free(cast->parts);
     free(cast->policies);
     free(cast->tables);
     *cast = (struct cast){0};

@@ -13,6 +13,7 @@ struct cast {
     const struct scenario *scenario;
     struct arbiter_handle arbiter;
     struct actor_config *actors; /* one for each task of the scenario */
+    struct actor_part *parts;    /* of all of them */
     struct policy_handle *policies;
     struct walk_tables *tables;
     uint32_t policies_count, tables_count;

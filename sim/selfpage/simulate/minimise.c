@@ -53,6 +53,14 @@ struct minimising {
 
 /* ---- What is tried ---- */
 
+/* A task whose parent is left out has its contract by itself. */
+static void take_part(const struct minimising *m, struct scenario_task *task)
+{
+    for (uint32_t i = 0; task->part_of != NULL && i < m->from->tasks_count; i++)
+        if (m->without_task[i] && strcmp(m->from->tasks[i].name, task->part_of) == 0)
+            task->part_of = NULL;
+}
+
 /* A workload whose phases have at most `references` references, for free(). */
 static char *shortened(const char *load, uint64_t references)
 {
@@ -98,6 +106,7 @@ static int take_tasks(struct minimising *m)
         if (m->without_task[i])
             continue;
         *task = m->from->tasks[i];
+        take_part(m, task);
         task->load =
             m->references[i] > 0 ? shortened(task->load, m->references[i]) : strdup(task->load);
         if (task->load == NULL)

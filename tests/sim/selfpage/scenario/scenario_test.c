@@ -51,6 +51,7 @@ static void everything_is_read(void **state)
         "  pager_thread: true\n"
         "- {name: two_2, program: ./x, contract: guaranteed=400, expect_exit: "
         "135}\n"
+        "- {name: three, program: ./x, contract: guaranteed=60, part_of: one}\n"
         "events:\n"
         "- {at: 0s, signal: SIGUSR1, task: two_2}\n"
         "- {at: 1m, recall: 7, task: one}\n"
@@ -74,7 +75,8 @@ static void everything_is_read(void **state)
     assert_string_equal(scenario->physmem.args[0], "--verbose");
     assert_string_equal(scenario->swap->file, "/x/y");
     assert_true(scenario->swap->keep && scenario->swap->buffered);
-    assert_int_equal(scenario->tasks_count, 2);
+    assert_int_equal(scenario->tasks_count, 3); /* the last one's frames are those of the first */
+    assert_string_equal(scenario->tasks[2].part_of, "one");
     assert_string_equal(scenario->tasks[0].arguments[1], "b c");
     assert_int_equal(scenario->tasks[0].arguments_count, 3);
     assert_int_equal(scenario->tasks[0].start_ns, 1500000000);
@@ -340,6 +342,32 @@ static void mistakes_are_reported_with_line_and_field(void **state)
         {HEAD "- name: c\n  program: d\n  contract: guaranteed=91\n", 9, "tasks[2].contract",
          "with the 91 of task c, tasks that start together want 101 guaranteed frames, and "
          "physmem has 100"},
+        /* Parts of contracts. */
+        {HEAD "- {name: c, program: d, contract: guaranteed=5, part_of: z}\n", 7,
+         "tasks[2].part_of", "there is no task \"z\""},
+        {HEAD "- {name: c, program: d, contract: extra=5, part_of: a}\n", 7, "tasks[2].part_of",
+         "task a has no extra contract"},
+        {HEAD "- {name: c, program: d, contract: 'guaranteed=5,term=1s', part_of: a}\n", 7,
+         "tasks[2].contract", "KIND=FRAMES alone"},
+        {HEAD "- {name: c, program: d, contract: guaranteed=10, part_of: a}\n", 7,
+         "tasks[2].contract", "which has guaranteed=10, no frame of its own"},
+        {HEAD "- {name: c, program: d, copies: 2, contract: guaranteed=5, part_of: a}\n", 7,
+         "tasks[2].contract", "parts of 10 frames in all"},
+        {HEAD "- {name: c, program: d, contract: guaranteed=5, part_of: e}\n"
+              "- {name: e, program: d, contract: guaranteed=6, part_of: c}\n",
+         7, "tasks[2].part_of", "never round in a circle"},
+        {HEAD "- {name: c, program: d, contract: guaranteed=5, part_of: a}\n"
+              "- {name: e, program: d, contract: guaranteed=5, part_of: c}\n",
+         8, "tasks[3].contract", "which has guaranteed=5, no frame of its own"},
+        {HEAD "- {name: c, program: d, contract: guaranteed=5, part_of: a, physmem: x}\n"
+              "physmems: [{name: x, contract: extra=1}]\n",
+         7, "tasks[2].part_of", "another physmem"},
+        {HEAD "- {name: c, program: d, contract: 'guaranteed=16,order=2'}\n"
+              "- {name: e, program: d, contract: guaranteed=4, part_of: c}\n",
+         8, "tasks[3].part_of", "larger pages (order=2)"},
+        {HEAD "- {name: c, program: d, contract: guaranteed=40}\n"
+              "- {name: e, program: d, copies: 33, contract: guaranteed=1, part_of: c}\n",
+         8, "tasks[3].contract", "33 tasks live from parts of task c"},
         /* Physmems on physmems. */
         {HEAD "physmems:\n- {name: x, upstream: y, contract: extra=1}\n", 8, "physmems[1].upstream",
          "no physmem \"y\" before"},
