@@ -81,6 +81,32 @@ static void test_first_touch(void **state)
     story_end(story);
 }
 
+/* A page takes the slot behind that of the page before it, or else the one before that of the page behind it: then one
+ * call maps both. */
+static void test_neighbours_lie_side_by_side(void **state)
+{
+    struct story *story = story_begin(&policy_fifo, 64, 8, 0, UINT32_MAX);
+    const struct pager_page *page = story->pager.page;
+
+    (void)state;
+    pager_regions_create(&story->pager, 64, SP_PRECIOUS, false, false);
+    story_get_frames(story, 8, true);
+    for (sp_page i = 0; i < 8; i++) /* far from each other: slots as they were given */
+        story_touch(story, 8 * i, 1, true);
+    assert_int_equal(page[8].slot, 1);
+    assert_int_equal(page[40].slot, 5);
+    for (sp_page i = 8; i < 64; i += 16) /* slots 1, 3, 5 and 7 are free, 1 for longest */
+        assert_int_equal(pager_discard(&story->pager, i), 1);
+    story_forget_effects(story);
+    story_touch(story, 33, 1, true);
+    assert_int_equal(page[33].slot, page[32].slot + 1);
+    story_touch(story, 31, 1, true);
+    assert_int_equal(page[31].slot, page[32].slot - 1);
+    story_touch(story, 24, 1, true); /* nothing lies beside it */
+    assert_int_equal(page[24].slot, 1);
+    story_end(story);
+}
+
 static void test_recycled_frames_are_cleared(void **state)
 {
     struct story *story = story_begin(&policy_fifo, 10, 4, 0, UINT32_MAX);
@@ -621,6 +647,7 @@ int main(void)
         cmocka_unit_test(test_regions),
         cmocka_unit_test(test_too_many_regions),
         cmocka_unit_test(test_first_touch),
+        cmocka_unit_test(test_neighbours_lie_side_by_side),
         cmocka_unit_test(test_recycled_frames_are_cleared),
         cmocka_unit_test(test_swapping_out_and_in),
         cmocka_unit_test(test_a_clean_page_needs_no_store),
