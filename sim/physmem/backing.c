@@ -103,7 +103,7 @@ static int memory_make(struct service *service, struct backing *backing, uint32_
 {
     if (service->relet == NULL)
         return extent_create("selfpage", pages, NULL);
-    backing->lease = lease_new(&service->relet->lessee, backing, pages);
+    backing->lease = lease_new(&service->relet->leases, backing, pages);
     return backing->lease != NULL ? -1 : -ENOMEM;
 }
 
@@ -116,7 +116,7 @@ static int backing_new(struct service *service, struct seat *seat, uint32_t page
 
     if (!may_have_one(service, seat))
         return -EMFILE;
-    if (service->relet != NULL && service->relet->lessee.book.leases >= LEASE_MOST)
+    if (service->relet != NULL && service->relet->leases.lessee.book.leases >= LESSEE_LEASES)
         return -EMFILE;
     backing = calloc(1, sizeof(*backing));
     if (backing == NULL)

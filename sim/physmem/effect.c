@@ -397,10 +397,10 @@ void effect_run(struct service *service, const struct physmem_effect *effect)
         swapper_end(service, effect);
         break;
     case PHYSMEM_UPSTREAM_ASK:
-        lease_ask(&service->relet->lessee, effect->upstream.frames, effect->upstream.extra);
+        lease_ask(&service->relet->leases, effect->upstream.frames, effect->upstream.extra);
         break;
     case PHYSMEM_UPSTREAM_RETURN:
-        lease_return(&service->relet->lessee, effect->upstream.frames);
+        lease_return(&service->relet->leases, effect->upstream.frames);
         break;
     case PHYSMEM_UPSTREAM_UNMAPPED:
         passed_answered(service, effect->unmapped.token, effect->unmapped.referenced,

@@ -40,7 +40,7 @@ void passed_answered(struct service *service, uint32_t token, uint32_t reference
 
 void passed_down(struct relet *relet, const struct wire_message *message)
 {
-    void *owner = lease_unmapped(&relet->lessee, message);
+    void *owner = lease_unmapped(&relet->leases, message);
     struct relet_unmap unmap = {.id = message->unmap.id};
     struct relet_unmap *waits = malloc(sizeof(*waits));
 

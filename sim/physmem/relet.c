@@ -116,7 +116,7 @@ static int stock_fill(struct relet *relet, struct sp_error *error)
     }
     if (code != 0)
         return code;
-    code = lease_init(&relet->lessee, &relet->upstream, relet->tenancy.frames, container, have);
+    code = lease_init(&relet->leases, &relet->upstream, relet->tenancy.frames, container, have);
     return code == 0 ? 0 : error_set(error, -code, "there is no memory for leases");
 }
 
@@ -243,7 +243,7 @@ static void on_recall(struct relet *relet, const struct wire_message *message)
 
 static void on_repossessed(struct relet *relet, const struct wire_message *message)
 {
-    const void *owner = lease_repossessed(&relet->lessee, message);
+    const void *owner = lease_repossessed(&relet->leases, message);
 
     log_line(&relet->service->server.log, "upstream",
              "the physmem above has taken %u frames back by force", message->repossessed.frames);
@@ -256,7 +256,7 @@ static void on_message(void *context, const struct wire_message *message, int co
     struct relet *relet = context;
 
     if (message->type == WIRE_EXTENT)
-        lease_extent_came(&relet->lessee, message->extent.extent, consume_fd);
+        lease_extent_came(&relet->leases, message->extent.extent, consume_fd);
     else if (consume_fd >= 0)
         close(consume_fd);
     if (message->type == WIRE_RECALL)
@@ -304,8 +304,8 @@ uint32_t relet_extents_most(const struct relet *relet, uint32_t most)
 {
     uint32_t above = physmem_task_extents_most(relet->tenancy.frames);
 
-    if (above > LEASE_MOST)
-        above = LEASE_MOST;
+    if (above > LESSEE_LEASES)
+        above = LESSEE_LEASES;
     return most < above ? most : above;
 }
 
@@ -323,7 +323,7 @@ int relet_start(struct service *service, uv_loop_t *loop, struct sp_error *error
 
     if (code < 0)
         return error_set(error, -code, "cannot watch the physmem above: %s", uv_strerror(code));
-    lease_start(&relet->lessee, &leases, relet);
+    lease_start(&relet->leases, &leases, relet);
     tell(relet);
     while (physmem_next_effect(service->physmem, &effect))
         if (effect.kind == PHYSMEM_UPSTREAM_ASK) /* they are held already */
@@ -345,7 +345,7 @@ void relet_end(struct service *service)
         return;
     upstream_close(&relet->upstream);
     passed_forget(relet);
-    lease_fini(&relet->lessee);
+    lease_fini(&relet->leases);
     free(relet);
     service->relet = NULL;
 }

@@ -81,7 +81,7 @@ struct relet {
     struct relet_unmap *unmaps;
     uint32_t tokens; /* the last one of these */
     struct upstream upstream;
-    struct lessee lessee;
+    struct leases leases;
     struct tenancy tenancy;
     uint64_t grace_ns; /* that tasks may have */
 };
