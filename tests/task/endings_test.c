@@ -335,6 +335,14 @@ static int fork_in_task(void *arg)
     }
     CHECK(waitpid(child, &status, 0) == child);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+    child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        kill(getpid(), SIGSEGV); /* no fault that would come again */
+        _exit(0);
+    }
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
     for (unsigned i = 0; i < 30; i++)
         CHECK(memory[i * SP_PAGE_SIZE] == 5);
     return sp_detach(&task);
