@@ -5,8 +5,9 @@
  * them, p is the size that T1 ought to have. As in arc.c, ghosts are deleted with the insert.
  *
  * The engine keeps the bits. In a live task, where a page that is mapped counts as referenced,
- * those of T1 are watched as soon as they are not among the newest, or all would pass on to T2; one
- * that is evicted sooner has not shown anything, and may come back from B1. */
+ * new pages are watched as soon as they are not among the newest, or all of T1 would pass on to T2, and those that
+ * come back from a ghost would have another turn in T2; one that is evicted sooner has not shown anything, and may come
+ * back from B1. */
 #include "policy/queues.h"
 #include "policy/recent.h"
 #include "policy/registry.h"
@@ -66,12 +67,22 @@ static uint32_t room(uint32_t all, uint32_t used)
     return all > used ? all - used : 0;
 }
 
+/* Live: watch the page that is among the newest no longer. */
+static __attribute__((noinline)) void note_recent(struct car *car, sp_page page)
+{
+    unsigned queue;
+
+    page = recent_add(&car->recent, page);
+    queue = page != SP_NO_PAGE ? queue_of(&car->queues, page) : QUEUE_NONE;
+    if (queue == T1 || queue == T2)
+        car->env->watch(car->env, page);
+}
+
 static void car_insert(void *self, sp_page page, enum sp_access access)
 {
     struct car *car = self;
     struct queues *queues = &car->queues;
     unsigned queue = queue_of(queues, page);
-    sp_page settled;
 
     (void)access;
     if (queue != QUEUE_NONE) {
@@ -80,19 +91,18 @@ static void car_insert(void *self, sp_page page, enum sp_access access)
     } else {
         queue_push(queues, page, queue_home(queues, page) == T2 ? T2 : T1);
     }
-    settled = recent_add(&car->recent, page);
-    if (settled != SP_NO_PAGE && queue_of(queues, settled) == T1)
-        car->env->watch(car->env, settled);
+    if (!car->env->sees_all)
+        note_recent(car, page);
     queue_trim(queues, B1, room(car->frames, queue_count(queues, T1)));
     queue_trim(queues, B2,
                room(2 * car->frames,
                     queue_count(queues, T1) + queue_count(queues, T2) + queue_count(queues, B1)));
 }
 
-/* A page of T1 that is one of the newest has not shown anything, in a live task. */
+/* A page that is one of the newest has not shown anything, in a live task. */
 static bool car_referenced(struct car *car, sp_page page)
 {
-    if (queue_of(&car->queues, page) == T1 && recent_hides(&car->recent, car->env, page))
+    if (recent_hides(&car->recent, car->env, page))
         return false;
     return car->env->referenced(car->env, page);
 }

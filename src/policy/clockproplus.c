@@ -21,8 +21,11 @@
  * The clock is a list: pages come in at its front, hands move from the back to the front. Each hand is on the last page of
  * its kind: there are lists of cold pages and of pages in their test period, in the order of the clock.
  *
- * In a live task, where a page that is mapped counts as referenced, cold pages are watched as soon as they are not among
- * the newest. */
+ * In a live task, where a page that is mapped counts as referenced, new pages are watched as soon as they are not among
+ * the newest. Its frames come by and by, so that the first pages are cold there, and not the last, while memory fills up.
+ * It evicts pages in advance: hot pages have the frames that are there on average, or each time some of them would have
+ * to go, too. */
+#include "policy/ahead.h"
 #include "policy/recent.h"
 #include "policy/registry.h"
 #include "policy/share.h"
@@ -96,13 +99,13 @@ static bool is_ghost(const struct clockproplus *clock, sp_page page)
     return (clock->is[page] & (ON_CLOCK | IS_RESIDENT)) == ON_CLOCK;
 }
 
-/* The answer counts once. A cold page that is one of the newest has not shown anything, in a live task. */
+/* The answer counts once. A page that is one of the newest has not shown anything, in a live task. */
 static bool is_referenced(struct clockproplus *clock, sp_page page)
 {
     bool seen = is_any(clock, page, IS_SEEN);
 
     clock->is[page] &= (uint8_t)~IS_SEEN;
-    if (is_cold(clock, page) && recent_hides(&clock->recent, clock->env, page))
+    if (recent_hides(&clock->recent, clock->env, page))
         return seen;
     return clock->env->referenced(clock->env, page) || seen;
 }
@@ -313,9 +316,12 @@ static sp_page clockproplus_victim(void *self, sp_page incoming)
 static void clockproplus_resize(void *self, uint32_t frames)
 {
     struct clockproplus *clock = self;
-    uint32_t least = share_of(clock->params[PLUS_COLD], frames);
-    uint32_t most = share_of(clock->params[PLUS_MOST], frames);
+    uint32_t least, most;
 
+    if (!clock->env->sees_all)
+        frames -= ahead_mean(frames);
+    least = share_of(clock->params[PLUS_COLD], frames);
+    most = share_of(clock->params[PLUS_MOST], frames);
     least = least > COLD_LEAST ? least : COLD_LEAST;
     least = least <= frames / 2 ? least : frames / 2;
     most = most < frames - least ? most : frames - least;
@@ -348,7 +354,7 @@ static void clockproplus_init(void *self, const struct sp_policy_config *config)
 /* What a page that comes in is. */
 static unsigned clock_admit(struct clockproplus *clock, sp_page page)
 {
-    uint32_t resident = clock->hot + clock->cold.count;
+    bool room;
 
     if (is_any(clock, page, IS_AWAY))
         return clock->is[page] & (IS_HOT | IN_TEST);
@@ -360,7 +366,10 @@ static unsigned clock_admit(struct clockproplus *clock, sp_page page)
         clock->coming = SP_NO_PAGE;
         return earned ? IS_HOT : IN_TEST;
     }
-    return clock->filling && resident + clock->target_least < clock->frames ? IS_HOT : IN_TEST;
+    room = clock->env->sees_all
+               ? clock->hot + clock->cold.count + clock->target_least < clock->frames
+               : clock->cold.count >= clock->target_least;
+    return clock->filling && room ? IS_HOT : IN_TEST;
 }
 
 static void clockproplus_insert(void *self, sp_page page, enum sp_access access)
@@ -371,8 +380,10 @@ static void clockproplus_insert(void *self, sp_page page, enum sp_access access)
     clock_enter(clock, page, clock_admit(clock, page));
     hand_hot_rest(clock);
     clock->fresh = page;
+    if (clock->env->sees_all)
+        return;
     page = recent_add(&clock->recent, page);
-    if (page != SP_NO_PAGE && is_cold(clock, page))
+    if (page != SP_NO_PAGE && is_any(clock, page, IS_RESIDENT))
         clock->env->watch(clock->env, page);
 }
 

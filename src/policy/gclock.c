@@ -2,10 +2,9 @@
  * evicts a page whose counter is at zero.
  *
  * A. J. Smith, "Sequentiality and prefetching in database systems", ACM Transactions on Database
- * Systems 3(3), 1978. With one bit this is clock. A reference counts one. A live task sees the first
- * reference to a page that is watched, as a hit; those that follow until the hand comes are seen
- * together, in the page's bit, and count one more. New pages are watched as soon as they are not
- * among the newest, since a page that is mapped counts as referenced. */
+ * Systems 3(3), 1978. With one bit this is clock. A reference counts one. In a live task a page is
+ * watched until its counter is full, so that each reference that counts is a hit, but for those
+ * to pages that are among the newest, or were hit last. */
 #include "policy/recent.h"
 #include "policy/registry.h"
 
@@ -16,8 +15,9 @@ enum { GCLOCK_BITS };
 struct gclock {
     struct sp_policy_env *env;
     struct sp_list ring;  /* the hand points at the back */
-    struct recent recent; /* new pages, which are not yet watched */
+    struct recent recent; /* pages that are new or were hit last, and are not yet watched */
     uint8_t most;         /* largest count */
+    uint8_t watched;      /* live: counts below which a page is watched again; 0 in a replay */
     uint8_t *counts;      /* by page */
     struct sp_link links[];
 };
@@ -38,6 +38,7 @@ static void gclock_init(void *self, const struct sp_policy_config *config)
 
     gclock->env = config->env;
     gclock->most = (uint8_t)((1u << (unsigned)config->params[GCLOCK_BITS]) - 1);
+    gclock->watched = gclock->env->sees_all ? 0 : gclock->most;
     gclock->counts = (uint8_t *)(gclock->links + config->pages);
 }
 
@@ -58,6 +59,8 @@ static void gclock_hit(void *self, sp_page page, enum sp_access access)
     (void)access;
     if (gclock->counts[page] < gclock->most)
         gclock->counts[page]++;
+    if (gclock->counts[page] < gclock->watched)
+        recent_listed(&gclock->recent, gclock->env, &gclock->ring, gclock->links, page);
 }
 
 static sp_page gclock_victim(void *self, sp_page incoming)
@@ -70,8 +73,7 @@ static sp_page gclock_victim(void *self, sp_page incoming)
     for (; left > 0; left--) { /* other threads may set bits meanwhile, but not keep us */
         uint8_t count = gclock->counts[page];
 
-        if (gclock->env->referenced(gclock->env, page) && !gclock->env->sees_all)
-            count += count < gclock->most;
+        gclock->env->referenced(gclock->env, page); /* watch it: hits alone count */
         if (count == 0)
             break;
         gclock->counts[page] = count - 1;

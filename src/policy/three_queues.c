@@ -28,13 +28,15 @@ static sp_page small_back(const struct three_queues *three)
     return page != SP_NO_PAGE ? page : queue_back(&three->queues, WINDOW);
 }
 
-/* A page of the small queue is one of the newest, or may be used in this moment: watch it later. */
+/* A page is one of the newest, or may be used in this moment: watch it later, unless it is in the window by then. */
 static void note_recent(struct three_queues *three, sp_page page)
 {
     if (three->env->sees_all)
         return;
     page = recent_add(&three->recent, page);
-    if (page != SP_NO_PAGE && queue_of(&three->queues, page) == SMALL)
+    if (page == SP_NO_PAGE)
+        return;
+    if (queue_of(&three->queues, page) == SMALL || queue_of(&three->queues, page) == MAIN)
         three->env->watch(three->env, page);
 }
 
@@ -59,19 +61,23 @@ static void small_admit(struct three_queues *three, sp_page page)
     window_trim(three);
 }
 
+static void main_admit(struct three_queues *three, sp_page page)
+{
+    queue_push(&three->queues, page, MAIN);
+    note_recent(three, page);
+}
+
 /* ---- Counts ---- */
 
-/* References to a page that count, with those that only its bit tells of: none, where each was a hit. */
+/* References to a page that count. In a live task the page is watched from now on. */
 static unsigned count_of(struct three_queues *three, sp_page page)
 {
     unsigned count = queue_note(&three->queues, page) & COUNTED;
-    bool hidden;
 
     if (three->env->sees_all)
         return count;
-    hidden =
-        queue_of(&three->queues, page) == WINDOW || recent_hides(&three->recent, three->env, page);
-    if (three->env->referenced(three->env, page) && !hidden)
+    if (three->env->referenced(three->env, page) && three->settings.bit_counts &&
+        queue_of(&three->queues, page) != WINDOW && !recent_hides(&three->recent, three->env, page))
         count += count < three->settings.count_most;
     return count;
 }
@@ -83,6 +89,19 @@ static void set_count(struct three_queues *three, sp_page page, unsigned count)
     queue_set_note(&three->queues, page, (note & RETURNED) | count);
 }
 
+/* Live: as long as another reference makes a difference, the next one is to be seen. */
+static __attribute__((noinline)) void watch_again(struct three_queues *three, sp_page page)
+{
+    unsigned queue = queue_of(&three->queues, page), most = 0;
+
+    if (queue == SMALL)
+        most = three->settings.move;
+    else if (queue == MAIN && !three->settings.bit_counts)
+        most = three->settings.count_most;
+    if ((queue_note(&three->queues, page) & COUNTED) < most)
+        note_recent(three, page);
+}
+
 void three_queues_hit(void *self, sp_page page, enum sp_access access)
 {
     struct three_queues *three = self;
@@ -92,8 +111,8 @@ void three_queues_hit(void *self, sp_page page, enum sp_access access)
     (void)access;
     if (queue != WINDOW && (queue_note(queues, page) & COUNTED) < three->settings.count_most)
         queues->bytes[page] += 1u << NOTE_SHIFT;
-    if (!three->env->sees_all && (queue == SMALL || queue == WINDOW))
-        note_recent(three, page);
+    if (!three->env->sees_all)
+        watch_again(three, page);
 }
 
 /* ---- Pages come ---- */
@@ -123,7 +142,7 @@ void three_queues_insert(void *self, sp_page page, enum sp_access access)
     if (home != MAIN)
         small_admit(three, page);
     else
-        queue_push(queues, page, MAIN);
+        main_admit(three, page);
 }
 
 /* ---- Pages go ---- */
@@ -159,6 +178,25 @@ static sp_page main_victim(struct three_queues *three)
     return page;
 }
 
+/* Pages of the small queue when the frames that a live task has free have pages, as is to be expected: two of three come
+ * here. Without them the small queue would be longer than it may be, at the cost of the main one, most of the time. */
+static uint32_t small_expected(const struct three_queues *three)
+{
+    uint32_t small = small_count(three);
+    uint32_t pages =
+        small + queue_count(&three->queues, MAIN) + queue_count(&three->queues, QUEUE_DOOMED);
+
+    return three->frames > pages ? small + (three->frames - pages) * 2 / 3 : small;
+}
+
+/* Whether it is the small queue's turn to give up a page. */
+static bool is_small_full(const struct three_queues *three)
+{
+    uint32_t pages = three->env->sees_all ? small_count(three) : small_expected(three);
+
+    return pages >= three->small_most;
+}
+
 sp_page three_queues_victim(void *self, sp_page incoming)
 {
     struct three_queues *three = self;
@@ -174,7 +212,7 @@ sp_page three_queues_victim(void *self, sp_page incoming)
             return page;
         queue_move(queues, page, SMALL); /* it is needed, after all */
     }
-    if (small_count(three) >= three->small_most || queue_count(queues, MAIN) == 0)
+    if (is_small_full(three) || queue_count(queues, MAIN) == 0)
         page = small_victim(three);
     return page != SP_NO_PAGE ? page : main_victim(three);
 }
@@ -223,6 +261,7 @@ void three_queues_resize(void *self, uint32_t frames)
 {
     struct three_queues *three = self;
 
+    three->frames = frames;
     three->small_most = share_of(three->settings.small, frames);
     if (three->small_most == 0)
         three->small_most = 1;

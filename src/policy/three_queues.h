@@ -9,10 +9,9 @@
  * references were counted, and leaves as a ghost otherwise. A ghost that comes back goes to the main queue, or,
  * with `again`, on probation once more. The main queue gives a page another turn for each reference counted.
  *
- * In a live task a page of the small queue is watched for references as soon as it is neither one of the newest nor
- * in the window, and again after each that was seen. References between a soft fault and the moment when a hand
- * comes to the page are seen together, in its bit, and count one more. A page that comes to the end of the small
- * queue while it is one of the newest has not shown anything, and leaves.
+ * In a live task a page is watched for references as soon as it is neither one of the newest nor in the window, and again
+ * after each that was seen, as long as another one makes a difference. A page that comes to the end of the small queue
+ * while it is one of the newest has not shown anything, and leaves.
  *
  * A policy has these functions in its table; its init calls three_queues_init. */
 #ifndef POLICY_THREE_QUEUES_H
@@ -30,11 +29,14 @@ struct three_queues_settings {
     unsigned count_most; /* references counted, 3 at most */
     bool again; /* only a ghost that comes back for the second time goes to the main queue */
     bool fill;  /* the main queue takes pages, too, while no page was evicted */
+    bool
+        bit_counts; /* live: the main queue watches a page once a turn, and what its bit tells counts one more */
 };
 
 struct three_queues {
     struct sp_policy_env *env;
     struct three_queues_settings settings;
+    uint32_t frames;
     uint32_t small_most;
     uint32_t window_most;
     uint32_t ghosts_most;

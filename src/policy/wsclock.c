@@ -6,7 +6,11 @@
  * hand passes; here the engine writes when a page leaves, so that dirty pages are passed over in
  * favour of clean ones, as long as one is found. To take constant time, the hand passes `look`
  * unreferenced pages at most, and then takes the best of them: outside the working set before
- * inside, the longest idle before others. Time is references (live: faults). */
+ * inside, the longest idle before others. Time is references (live: faults).
+ *
+ * Among so few, what comes in side by side competes with each other: a live task, which evicts pages in advance, keeps
+ * their places for those that come. */
+#include "policy/places.h"
 #include "policy/recent.h"
 #include "policy/registry.h"
 
@@ -19,6 +23,7 @@ struct wsclock {
     const double *params;
     uint64_t window;
     struct sp_list ring;  /* the hand points at the back */
+    struct places places; /* live: of pages that were evicted in advance */
     struct recent recent; /* new pages, which are not yet watched */
     uint64_t *last;       /* by page: when the hand last found it referenced, or its insert */
     struct sp_link links[];
@@ -32,8 +37,8 @@ static const struct sp_policy_param wsclock_params[] = {
 
 static size_t wsclock_size(const struct sp_policy_config *config)
 {
-    return sizeof(struct wsclock) +
-           (size_t)config->pages * (sizeof(struct sp_link) + sizeof(uint64_t));
+    return sizeof(struct wsclock) + places_links(config->pages) * sizeof(struct sp_link) +
+           (size_t)config->pages * sizeof(uint64_t);
 }
 
 static void wsclock_resize(void *self, uint32_t frames)
@@ -49,7 +54,8 @@ static void wsclock_init(void *self, const struct sp_policy_config *config)
 
     wsclock->env = config->env;
     wsclock->params = config->params;
-    wsclock->last = (uint64_t *)(wsclock->links + config->pages);
+    wsclock->places.first_number = config->pages;
+    wsclock->last = (uint64_t *)(wsclock->links + places_links(config->pages));
     wsclock_resize(self, config->frames);
 }
 
@@ -59,18 +65,29 @@ static void wsclock_insert(void *self, sp_page page, enum sp_access access)
 
     (void)access;
     wsclock->last[page] = wsclock->env->time;
-    sp_list_push_front(&wsclock->ring, wsclock->links, page);
+    places_take(&wsclock->places, &wsclock->ring, wsclock->links, page);
     recent_listed(&wsclock->recent, wsclock->env, &wsclock->ring, wsclock->links, page);
 }
 
-static sp_page wsclock_victim(void *self, sp_page incoming)
+/* The page under the hand, which passes places if there are any. */
+static inline sp_page wsclock_hand(struct wsclock *wsclock, bool places)
 {
-    struct wsclock *wsclock = self;
+    sp_page page = sp_list_back(&wsclock->ring);
+
+    while (places && places_is_one(&wsclock->places, page)) {
+        sp_list_to_front(&wsclock->ring, wsclock->links, page);
+        page = sp_list_back(&wsclock->ring);
+    }
+    return page;
+}
+
+static inline __attribute__((always_inline)) sp_page wsclock_turn(struct wsclock *wsclock,
+                                                                  bool places)
+{
     struct sp_policy_env *env = wsclock->env;
     uint32_t look = (uint32_t)wsclock->params[WSCLOCK_LOOK];
-    sp_page page = sp_list_back(&wsclock->ring), best = SP_NO_PAGE;
+    sp_page page = wsclock_hand(wsclock, places), best = SP_NO_PAGE;
 
-    (void)incoming;
     /* One turn clears every bit, a second comes to all pages that were passed. */
     for (uint64_t left = 2 * (uint64_t)wsclock->ring.count; left > 0 && look > 0; left--) {
         if (env->referenced(env, page)) {
@@ -83,17 +100,26 @@ static sp_page wsclock_victim(void *self, sp_page incoming)
             look--;
         }
         sp_list_to_front(&wsclock->ring, wsclock->links, page);
-        page = sp_list_back(&wsclock->ring);
+        page = wsclock_hand(wsclock, places);
     }
     return best != SP_NO_PAGE ? best : page;
+}
+
+static sp_page wsclock_victim(void *self, sp_page incoming)
+{
+    struct wsclock *wsclock = self;
+
+    (void)incoming;
+    return wsclock->places.count > 0 ? wsclock_turn(wsclock, true) : wsclock_turn(wsclock, false);
 }
 
 static void wsclock_remove(void *self, sp_page page, enum sp_removal why)
 {
     struct wsclock *wsclock = self;
 
-    (void)why;
     sp_list_remove(&wsclock->ring, wsclock->links, page);
+    if (why == SP_EVICTED && !wsclock->env->sees_all)
+        places_leave(&wsclock->places, &wsclock->ring, wsclock->links);
 }
 
 /* A page that will not be needed goes under the hand, outside the working set. */
