@@ -122,6 +122,7 @@ struct actor {
     struct letter
         *held_back; /* the answer to that, which it cannot act on yet; NULL: there is none */
     struct lanes lanes;
+    struct scene_holds holds; /* replies to it that wait */
     struct pager pager;
     struct sp_stats stats;
     struct pager_shell shell;

@@ -10,8 +10,8 @@ void digest_event(struct play *play, const struct queue_entry *entry, const stru
                   const struct scene_lessee *lessee)
 {
     if (lessee != NULL) {
-        mix(play, (uint64_t)lessee->coming << 32 | lessee->going);
-        mix(play, (uint64_t)lessee->taken << 32 | lessee->tenancy.promised);
+        mix(play, (uint64_t)lessee->questions << 32 | lessee->machine.book.stock_count);
+        mix(play, (uint64_t)lessee->news << 32 | lessee->tenancy.promised);
     }
     mix(play, play->scene.now);
     mix(play, (uint64_t)entry->kind << 32 | entry->to);

@@ -1,10 +1,9 @@
 /* A physmem that is a task of another one: its messages to that, and what it makes of the answers. The rules are those
  * of core/physmem/upstream.h.
  *
- * All frames that it has above lie in one container there, which is never mapped; where they are used below is not said
- * above. A live one (sim/physmem/lease.h) moves them on into containers that back the extents of its tasks; that costs a
- * round trip for frames that are used the first time, which a play leaves out, and lets rights be asked back from above,
- * of which a play has none. */
+ * Where frames lie above, and what it asks, is decided by core/leases/lessee.h, as in a live one (sim/physmem/lease.h):
+ * its effects become letters, and letters answers. Rights that are asked back above are asked back from the tasks that have
+ * them. */
 #ifndef PLAY_LESSEE_H
 #define PLAY_LESSEE_H
 
@@ -21,6 +20,10 @@ void lessee_tell(struct scene *scene, struct scene_physmem *physmem,
 void lessee_carry_out(struct scene *scene, struct scene_physmem *physmem,
                       const struct physmem_effect *effect);
 
+/* Carry out what its leases want done; what the core wants done then is the caller's to carry out. Returns whether there was
+ * anything. */
+bool lessee_go_on(struct scene *scene, struct scene_physmem *physmem);
+
 /* A letter has come down. Does not take it. What the core wants done then is the caller's to carry out. */
 void lessee_hear(struct scene *scene, struct scene_physmem *physmem, const struct letter *letter);
 
@@ -30,7 +33,10 @@ struct letter *lessee_letter(struct scene *scene, struct scene_physmem *physmem,
 void lessee_post(struct scene *scene, struct scene_physmem *physmem, struct letter *letter,
                  bool control);
 
-/* Whether frames held above are those that are here, but for those on their way. */
+/* It has ended: free what it knew of what it had above. */
+void lessee_end_all(struct scene *scene, struct scene_physmem *physmem);
+
+/* Whether frames held above are those that are here, if none is on its way. */
 bool lessee_agrees(const struct scene_physmem *physmem);
 
 #endif

@@ -7,6 +7,7 @@
 #include "core/containers/container.h"
 #include "play/deal.h"
 #include "play/errands.h"
+#include "play/letting.h"
 #include "play/pages.h"
 #include "play/parting.h"
 #include "play/reading.h"
@@ -405,6 +406,7 @@ void life_leave(struct actor *actor)
 void life_fini(struct actor *actor)
 {
     waiting_leave(actor);
+    letting_forget(actor->scene, &actor->holds);
     if (actor->memory != NULL)
         free_memory(actor);
 }

@@ -29,11 +29,7 @@ static void end_lessee(struct scene *scene, struct scene_physmem *physmem)
     struct scene_lessee *lessee = &physmem->lessee;
     struct letter *letter = NULL;
 
-    lease_book_fini(&lessee->book);
-    memory_free(scene->allocator, lessee->question,
-                lessee->question_room * sizeof(*lessee->question));
-    lessee->question = NULL;
-    lessee->questions = lessee->question_room = 0;
+    lessee_end_all(scene, physmem);
     if (lessee->task != NULL && lessee->above->core != NULL)
         letter = lessee_letter(scene, physmem, LETTER_BYE);
     if (letter != NULL)

@@ -95,6 +95,7 @@ void play_fini(struct play *play)
     for (uint32_t i = 0; i < play->actors; i++)
         life_fini(&play->actor[i]);
     fileserver_fini(&play->scene);
+    sublet_fini(&play->scene);
     scene_fini(&play->scene);
     policyserver_dismiss(&play->policyserver);
     policytable_fini(&play->scene);

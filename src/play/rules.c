@@ -27,10 +27,9 @@ static void check_lessee(struct scene *scene, const struct scene_physmem *physme
     if (lessee->task == NULL || lessee->revoked || lessee->lost || lessee->opens)
         return;
     if (!lessee_agrees(physmem))
-        scene_wrong(
-            scene, "%s has %u frames, and holds %u of %s, with %u coming, %u going and %u taken",
-            physmem->name, books->frames, physmem_task_get_books(lessee->task).held,
-            lessee->above->name, lessee->coming, lessee->going, lessee->taken + lessee->book.gone);
+        scene_wrong(scene, "%s has %u frames, and holds %u of %s, with %u to go and %u taken",
+                    physmem->name, books->frames, physmem_task_get_books(lessee->task).held,
+                    lessee->above->name, lessee->machine.book.returning, lessee->machine.book.gone);
     if (books->guaranteed + books->leased > lessee->tenancy.promised)
         scene_wrong(scene, "%s guarantees %u frames and leases %u, and was promised %u",
                     physmem->name, books->guaranteed, books->leased, lessee->tenancy.promised);
@@ -73,8 +72,9 @@ void rules_check(struct scene *scene, const struct actor *actors, uint32_t count
 /* Whether all that physmem has sent to an actor by a lane has come. */
 static bool has_heard(const struct actor *actor, enum scene_lane lane)
 {
-    return actor->lanes.down[lane] < actor->scene->now ||
-           actor->lanes.down[lane] == actor->lanes.down_read[lane];
+    return (lane != LANE_PHYSMEM || actor->holds.first == NULL) &&
+           (actor->lanes.down[lane] < actor->scene->now ||
+            actor->lanes.down[lane] == actor->lanes.down_read[lane]);
 }
 
 static bool was_heard(const struct actor *actor, enum scene_lane lane)
@@ -275,7 +275,7 @@ static bool is_settled(const struct scene *scene, const struct scene_physmem *ph
 
         if (below->above != physmem || below->task == NULL)
             continue;
-        if (scene->physmem[i].core == NULL || below->coming + below->going + below->taken > 0)
+        if (scene->physmem[i].core == NULL || below->questions + below->news > 0)
             return false;
         tasks++;
         held += physmem_task_get_books(below->task).held;

@@ -49,11 +49,7 @@ void scene_fini(struct scene *scene)
         physmem_free(&scene->physmem[i].core);
         if (scene->physmem[i].shell.allocator != NULL)
             physmem_shell_fini(&scene->physmem[i].shell);
-        if (scene->physmem[i].lessee.book.words != NULL)
-            lease_book_fini(&scene->physmem[i].lessee.book);
-        memory_free(scene->allocator, scene->physmem[i].lessee.question,
-                    scene->physmem[i].lessee.question_room *
-                        sizeof(*scene->physmem[i].lessee.question));
+        free_list(scene, scene->physmem[i].lessee.holds.first);
     }
 }
 

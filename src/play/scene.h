@@ -13,7 +13,7 @@
 
 #include "core/cache/chunks.h"
 #include "core/contracts/agreements.h"
-#include "core/leases/lease_book.h"
+#include "core/leases/lessee.h"
 #include "core/leases/tenancy.h"
 #include "core/pager/pager.h"
 #include "core/physmem/physmem.h"
@@ -71,8 +71,9 @@ enum letter_kind {
     LETTER_DESTROY,
     LETTER_UNMAP_OWN,
     LETTER_READ, /* to the file server: `number` is the file, `slot` the chunk of it, `count` its bytes */
-    LETTER_SPLIT, /* `count` frames of `contract` */
-    LETTER_CLAIM, /* `number`: token */
+    LETTER_EXCHANGE, /* of a physmem that rests on another one */
+    LETTER_SPLIT,    /* `count` frames of `contract` */
+    LETTER_CLAIM,    /* `number`: token */
 };
 
 /* Slots of swap that one letter gives back, at most: those of stores, and others. */
@@ -90,15 +91,18 @@ struct letter {
     union {
         struct {
             uint32_t seq, contract, count, slot;
-            uint32_t container; /* 0: that of its regions */
+            uint32_t container;   /* 0: that of its regions */
+            uint32_t to, to_slot; /* EXCHANGE: container, and slot there */
             bool extra;
+            bool writes;     /* MAP of a container: to write, too */
             bool whole;      /* ALLOCATE: all slots or none */
             uint64_t number; /* UNMAPPED: id; RENEW: term; CLAIM: token */
             struct sp_terms terms;
         } request;
         struct {
             uint32_t count;
-            uint32_t seq; /* 0: the answer is not waited for */
+            uint32_t seq;       /* 0: the answer is not waited for */
+            uint32_t container; /* 0: that of its regions */
             struct physmem_range range[PAGER_WORK_RETURNS];
         } returns;
         struct {
@@ -196,14 +200,33 @@ struct scene_server_state {
     struct letter *kept, *kept_last; /* what it will read when it goes on */
 };
 
-/* A question to the physmem above that is not answered. */
-struct scene_question {
-    uint32_t seq, kind, start, count;
+/* Replies to a task that wait until memory is there: see play/letting.h. All zeros: none does. */
+struct scene_holds {
+    uint32_t waits; /* leases that are waited for */
+    uint32_t life;  /* what waits for an earlier one does so in vain */
+    struct letter *first, *last;
+    uint64_t *lane; /* how they are sent */
+    enum scene_event event;
 };
 
-/* What a physmem has of the one above it, whose task it is. Of its frames:
+/* An extent of a physmem that rests on another one: see play/letting.c. */
+struct scene_home;
+
+/* A question to the physmem above that is not answered: by its number there, and as its leases know it. */
+struct scene_question {
+    uint32_t seq, number;
+    enum lessee_question_kind kind;
+};
+
+/* Rights that the physmem above has asked back, and so many answers of tasks that it waits for. */
+struct scene_unmap {
+    uint64_t id;
+    uint32_t token, left;
+};
+
+/* What a physmem has of the one above it, whose task it is. Where no question and no news are under way,
  *
- *     held above == those here + coming + granted - taken - book.gone + overlap, and up to `going` more */
+ *     held above == in the stock + in leases == those that the core has + machine.book.returning - machine.book.gone */
 struct scene_lessee {
     struct scene_physmem *above; /* NULL: it is the first physmem, and has frames of its own */
     struct physmem_task *task;   /* above; NULL: it is not there */
@@ -213,16 +236,18 @@ struct scene_lessee {
     bool ending;
     struct physmem_effect reply;
     struct tenancy tenancy;
-    struct lease_book book; /* all frames are in the stock */
+    struct lessee machine;    /* its leases; without words in its book: there are none yet */
+    struct scene_home **home; /* by the handle's part that says which extent it is */
+    uint32_t homes, home_room;
     struct scene_question *question;
     uint32_t questions, question_room;
-    uint32_t asking,
-        granted; /* questions for frames, and what those that are answered have come to */
-    uint64_t up[2], down[2]; /* when the last message of each connection arrives */
-    uint32_t coming;         /* given above, and not heard of */
-    uint32_t going;          /* given back, and not answered */
-    uint32_t taken;          /* by force, and not heard of */
-    int32_t overlap; /* frames that were both going and taken: answered for, less those heard of */
+    struct scene_unmap *unmap;
+    uint32_t unmaps, unmap_room;
+    uint32_t tokens; /* of these, so far */
+    uint32_t news;   /* repossessions that it has not heard of */
+    uint64_t up[2],
+        down; /* when the last message of each connection arrives; it hears all by one */
+    struct scene_holds holds; /* as a task of a physmem that rests on another one, too */
 };
 
 /* A physmem, and what surrounds it. */

@@ -12,6 +12,7 @@
 #include "play/errands.h"
 #include "play/files.h"
 #include "play/lessee.h"
+#include "play/letting.h"
 #include "play/pages.h"
 #include "play/reading.h"
 #include "play/policytable.h"
@@ -79,12 +80,19 @@ static void tell(struct actor *actor, const struct physmem_effect *effect)
         reading_look(actor, letter);
     else if (effect->kind == PHYSMEM_REPLY_MAPPED && effect->error == 0)
         note_mapping(actor->physmem->core, letter);
-    else if (effect->kind == PHYSMEM_SEND_REPOSSESSED)
+    if (effect->kind == PHYSMEM_REPLY_MAPPED && effect->error == 0 &&
+        actor->physmem->lessee.above != NULL)
+        letting_use(scene, actor->physmem, effect, &actor->holds);
+    if (effect->kind == PHYSMEM_SEND_REPOSSESSED)
         note_items(actor->physmem->core, letter);
     else if (effect->kind == PHYSMEM_REPLY_STACK && effect->error == 0)
         hold_stack(actor, effect->stack.stack);
-    scene_send(scene, letter, &actor->lanes.down[lane], SCENE_FROM_PHYSMEM,
-               actor_lag(actor, lane, true));
+    if (lane == LANE_PHYSMEM)
+        letting_reply(scene, &actor->holds, letter, &actor->lanes.down[lane], SCENE_FROM_PHYSMEM,
+                      actor_lag(actor, lane, true));
+    else
+        scene_send(scene, letter, &actor->lanes.down[lane], SCENE_FROM_PHYSMEM,
+                   actor_lag(actor, lane, true));
 }
 
 /* An effect that concerns an actor. */
@@ -119,7 +127,7 @@ static void deliver_any(struct scene *scene, const struct physmem_effect *effect
         lessee_tell(scene, below, effect);
 }
 
-static void carry_out_all(struct scene *scene, struct scene_physmem *physmem)
+static void carry_out_core(struct scene *scene, struct scene_physmem *physmem)
 {
     struct physmem_effect effect;
 
@@ -130,12 +138,22 @@ static void carry_out_all(struct scene *scene, struct scene_physmem *physmem)
             grow_table(scene);
         if (effect.task != NULL)
             deliver_any(scene, &effect);
-        else if (physmem->lessee.above != NULL)
+        if (physmem->lessee.above != NULL) {
             lessee_carry_out(scene, physmem, &effect);
+            letting_carry_out(scene, physmem, &effect);
+        }
         physmem_shell_carry_out(&physmem->shell, scene->now, &effect);
     }
     if (physmem_has_failed(physmem->core))
         scene->failed = true;
+}
+
+/* What its core wants done, and its leases, which each may have the other want more. */
+static void carry_out_all(struct scene *scene, struct scene_physmem *physmem)
+{
+    do
+        carry_out_core(scene, physmem);
+    while (lessee_go_on(scene, physmem));
 }
 
 void server_effects(struct scene *scene)
@@ -153,6 +171,7 @@ bool server_connect(struct actor *actor)
     struct physmem_identity identity = {
         .pid = FIRST_PID + actor->number, .uid = UID, .can_be_killed = true, .peer = actor};
 
+    letting_forget(scene, &actor->holds);
     snprintf(identity.name, sizeof(identity.name), "%s", actor->config->name);
     if (physmem_task_add(actor->physmem->core, scene->now, &identity, &actor->task) != 0) {
         scene->failed = true;
@@ -235,7 +254,9 @@ static void ask(struct scene *scene, const struct asker *asker, const struct let
         break;
     case LETTER_MAP:
         physmem_map(physmem, scene->now, &request, container, range.start, range.count,
-                    letter->request.container != 0 ? SLOT_READ : SLOT_READ | SLOT_WRITE);
+                    letter->request.container != 0 && !letter->request.writes
+                        ? SLOT_READ
+                        : SLOT_READ | SLOT_WRITE);
         break;
     case LETTER_SHARE:
         physmem_share(physmem, scene->now, &request, container, &permission);
@@ -245,6 +266,12 @@ static void ask(struct scene *scene, const struct asker *asker, const struct let
         break;
     case LETTER_UNMAP_OWN:
         physmem_unmap_own(physmem, scene->now, &request, container, &range, 1);
+        break;
+    case LETTER_EXCHANGE:
+        physmem_exchange(physmem, scene->now, &request,
+                         &(struct physmem_exchange){container, letter->request.to,
+                                                    letter->request.slot, letter->request.to_slot,
+                                                    letter->request.count});
         break;
     case LETTER_SPLIT:
         physmem_part_split(physmem, scene->now, &request, letter->request.contract,
@@ -270,7 +297,9 @@ static void ask_or_tell(struct scene *scene, const struct asker *asker, const st
         const struct physmem_request request = {asker->task, seq != 0 ? seq : ++scene->seq,
                                                 seq == 0};
 
-        physmem_frames_deallocate(asker->physmem, scene->now, &request, asker->container,
+        physmem_frames_deallocate(asker->physmem, scene->now, &request,
+                                  letter->returns.container != 0 ? letter->returns.container
+                                                                 : asker->container,
                                   letter->returns.range, letter->returns.count);
     } else if (letter->kind == LETTER_UNMAPPED) {
         (void)physmem_unmap_answered(asker->physmem, scene->now, asker->task,
@@ -304,7 +333,8 @@ void server_physmem(struct actor *actor, struct letter *letter)
 void server_above(struct scene *scene, struct scene_physmem *below, struct letter *letter)
 {
     struct scene_lessee *lessee = &below->lessee;
-    const struct asker asker = {lessee->above->core, lessee->task, lessee->book.stock_container, 0};
+    const struct asker asker = {lessee->above->core, lessee->task,
+                                lessee->machine.book.stock_container, 0};
 
     if (lessee->task == NULL) {
         scene_drop(scene, letter);

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "core/physmem/upstream.h"
 #include "play/lessee.h"
+#include "play/letting.h"
 #include "play/server.h"
 
 /* A request to the physmem above, and its number. */
@@ -76,8 +77,8 @@ static bool fill_stock(struct scene *scene, struct scene_physmem *physmem, uint3
         if (answer_to(scene, lessee, &request) == NULL)
             return false;
     }
-    if (lease_book_init(&lessee->book, scene->allocator, lessee->tenancy.frames,
-                        allocation.container, frames) != 0)
+    if (lessee_init(&lessee->machine, scene->allocator, lessee->tenancy.frames,
+                    allocation.container, frames) != 0)
         scene->failed = true;
     return !scene->failed;
 }
@@ -114,6 +115,8 @@ static void begin(struct scene *scene, struct scene_physmem *physmem)
         if (effect.kind == PHYSMEM_UPSTREAM_ASK)
             physmem_upstream_granted(physmem->core, scene->now, effect.upstream.frames);
     physmem->lessee.opens = false;
+    lessee_start(&physmem->lessee.machine);
+    server_effects(scene);
 }
 
 const char *sublet_open(struct scene *scene, struct scene_physmem *physmem,
@@ -124,7 +127,9 @@ const char *sublet_open(struct scene *scene, struct scene_physmem *physmem,
     uint32_t frames = 0;
 
     check(lessee->above->core != NULL && physmem->core == NULL && lessee->task == NULL);
-    *lessee = (struct scene_lessee){.above = lessee->above, .opens = true};
+    letting_forget(scene, &lessee->holds);
+    *lessee = (struct scene_lessee){
+        .above = lessee->above, .opens = true, .holds.life = lessee->holds.life};
     if (!server_enter(scene, physmem)) {
         scene->failed = true;
         return "there is no memory";
@@ -146,4 +151,10 @@ const char *sublet_open(struct scene *scene, struct scene_physmem *physmem,
     else
         server_leave(scene, physmem);
     return wrong;
+}
+
+void sublet_fini(struct scene *scene)
+{
+    for (uint32_t i = 1; i < scene->physmems; i++)
+        lessee_end_all(scene, &scene->physmem[i]);
 }

@@ -24,4 +24,7 @@ struct sublet_config {
 const char *sublet_open(struct scene *scene, struct scene_physmem *physmem,
                         const struct sublet_config *config, char why[SCENE_TEXT]);
 
+/* Free what all of them know of what they have above. */
+void sublet_fini(struct scene *scene);
+
 #endif

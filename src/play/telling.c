@@ -81,6 +81,7 @@ const char *telling_of_letter(const struct queue_entry *entry)
         [LETTER_DESTROY] = "a container is given up",
         [LETTER_UNMAP_OWN] = "rights are given up",
         [LETTER_READ] = "a part of a file is asked for",
+        [LETTER_EXCHANGE] = "frames are moved",
         [LETTER_SPLIT] = "a part of a contract is split off",
         [LETTER_CLAIM] = "a part of a contract is claimed",
     };

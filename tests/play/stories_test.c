@@ -602,7 +602,8 @@ static void stack_three(struct theatre *theatre, const char *middle)
 {
     theatre_begin(theatre, "fcfs", 160, 1);
     stack(theatre, "middle", 0, middle);
-    stack(theatre, "below", 1, "guaranteed=50;extra=100,drop=500ms,breach=repossess");
+    stack(theatre, "below", 1,
+          "guaranteed=50,breach=repossess;extra=100,drop=500ms,breach=repossess");
     engage_on(theatre, ON_THIRD, "last", "guaranteed=20;extra=100,drop=300ms,breach=repossess",
               "pages=120;zipf=0.3,writes=0.5,think=100us,references=5000");
     engage_on(theatre, ON_THIRD, "same", "guaranteed=20;extra=10",
@@ -640,6 +641,34 @@ static void a_recall_from_above_becomes_recalls_below(void **state)
     drop_curtain(&theatre);
 }
 
+/* Rights that the physmem at the top asks back are asked back from the task that uses the pages, two levels below, which asks
+ * for them again. Its replies wait until they are there: no page is touched without. */
+static void rights_are_asked_back_from_below(void **state)
+{
+    uint64_t soft_faults[2];
+
+    (void)state;
+    for (unsigned chaos = 0; chaos <= 1; chaos++) {
+        struct theatre theatre;
+
+        theatre_begin(&theatre, "excess", 100, 1);
+        stack(&theatre, "middle", 0, "guaranteed=80");
+        stack(&theatre, "below", 1, "guaranteed=60");
+        engage_on(&theatre, ON_THIRD, "a", "guaranteed=50",
+                  "pages=40;zipf=0.3,writes=0.5,think=100us,references=4000");
+        theatre.config.chaos_ns = chaos * MS;
+        theatre.config.check_every = 1;
+        raise_curtain(&theatre);
+        play_on(&theatre);
+        assert_int_equal(theatre.play.actor[0].exit_status, 0);
+        soft_faults[chaos] = stats(&theatre, 0)->soft_faults;
+        for (uint32_t i = 1; i <= ON_THIRD; i++)
+            assert_int_equal(theatre.play.scene.physmem[i].lessee.unmaps, 0);
+        drop_curtain(&theatre);
+    }
+    assert_true(soft_faults[1] > soft_faults[0] + 50);
+}
+
 /* One in the middle that does not answer has all taken, or what is missing: everything below goes with it, and the rest
  * goes on. */
 static void what_is_taken_above_is_taken_below(void **state)
@@ -658,7 +687,8 @@ static void what_is_taken_above_is_taken_below(void **state)
         play_while(&theatre, FIFTH - MS);
         assert_int_equal(play_server_signal(&theatre.play, PLAY_STACKED, SIGSTOP), 0);
         play_while(&theatre, 2 * FIFTH);
-        assert_int_equal(status_of(&theatre).recalls_missed, 1);
+        /* Of what is repossessed, whatever lies in one extent goes at a time. */
+        assert_in_range(status_of(&theatre).recalls_missed, 1, repossessed ? 10 : 1);
         assert_int_equal(status_of(&theatre).breaches, !repossessed);
         assert_int_equal(play_server_signal(&theatre.play, PLAY_STACKED, SIGCONT), 0);
         play_on(&theatre);
@@ -1196,7 +1226,7 @@ static bool keep_rights(struct play *play)
 
 static bool lose_a_frame_between(struct play *play)
 {
-    play->scene.physmem[1].lessee.coming++;
+    play->scene.physmem[1].lessee.machine.book.gone++;
     return true;
 }
 
@@ -1217,7 +1247,8 @@ static void what_is_broken_is_noticed(void **state)
         {owe_more, 0, "a owes 0 frames, and believes that it owes 1"},
         {forget_a_contract, 1, "a has contracts for 30 and 0 frames, and believes: 0 and 0"},
         {keep_rights, 1, "a believes that it may touch slot"},
-        {lose_a_frame_between, 1, "below has 10 frames, and holds 10 of physmem, with 1 coming"},
+        {lose_a_frame_between, 1,
+         "below has 10 frames, and holds 10 of physmem, with 0 to go and 1 taken"},
     };
 
     (void)state;
@@ -1568,6 +1599,7 @@ int main(void)
         cmocka_unit_test(tasks_end_with_their_servers),
         cmocka_unit_test(servers_that_hang_go_on),
         cmocka_unit_test(a_recall_from_above_becomes_recalls_below),
+        cmocka_unit_test(rights_are_asked_back_from_below),
         cmocka_unit_test(what_is_taken_above_is_taken_below),
         cmocka_unit_test(a_physmem_takes_along_what_rests_on_it),
         cmocka_unit_test(a_physmem_that_gets_no_contract_cannot_start),
