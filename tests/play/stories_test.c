@@ -669,6 +669,39 @@ static void rights_are_asked_back_from_below(void **state)
     assert_true(soft_faults[1] > soft_faults[0] + 50);
 }
 
+/* How long a task takes to refer to a page, once, with so many physmems between it and the first. */
+static uint64_t time_of_a_page(uint32_t below)
+{
+    struct theatre theatre;
+    uint64_t took;
+
+    theatre_begin(&theatre, "excess", 100, 1);
+    stack(&theatre, "middle", 0, "guaranteed=80");
+    stack(&theatre, "below", 1, "guaranteed=60");
+    engage_on(&theatre, below, "a", "guaranteed=10", "pages=1,kind=discardable;scan=1");
+    theatre.start_ns[0] = 10 * MS;
+    raise_curtain(&theatre);
+    play_on(&theatre);
+    assert_int_equal(theatre.play.actor[0].exit_status, 0);
+    took = theatre.play.actor[0].ended - theatre.play.actor[0].began;
+    drop_curtain(&theatre);
+    return took;
+}
+
+/* Memory for a page that nobody has used comes by a round trip to the physmem above: its frame moves, and the right to it is
+ * asked for with that. Where that one rests on another one, too, it has to ask for it in turn. */
+static void a_page_used_first_takes_a_round_trip_more_on_each_level(void **state)
+{
+    const struct costs costs = costs_default();
+    uint64_t took[3];
+
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++)
+        took[i] = time_of_a_page(i);
+    assert_in_range(took[1] - took[0], costs.round_trip, 2 * costs.round_trip);
+    assert_in_range(took[2] - took[1], costs.round_trip, 2 * costs.round_trip);
+}
+
 /* One in the middle that does not answer has all taken, or what is missing: everything below goes with it, and the rest
  * goes on. */
 static void what_is_taken_above_is_taken_below(void **state)
@@ -1600,6 +1633,7 @@ int main(void)
         cmocka_unit_test(servers_that_hang_go_on),
         cmocka_unit_test(a_recall_from_above_becomes_recalls_below),
         cmocka_unit_test(rights_are_asked_back_from_below),
+        cmocka_unit_test(a_page_used_first_takes_a_round_trip_more_on_each_level),
         cmocka_unit_test(what_is_taken_above_is_taken_below),
         cmocka_unit_test(a_physmem_takes_along_what_rests_on_it),
         cmocka_unit_test(a_physmem_that_gets_no_contract_cannot_start),
