@@ -16,12 +16,13 @@
 /* Memory that is counted, and can run out. */
 static size_t bytes;
 static unsigned calls_left;
+static bool once; /* there is some for the next call again */
 
 static void *resize(void *context, void *block, size_t old_size, size_t new_size)
 {
     (void)context;
     if (new_size > old_size && calls_left-- == 0) {
-        calls_left = 0;
+        calls_left = once ? UINT32_MAX : 0;
         return NULL;
     }
     bytes += new_size - old_size;
@@ -196,7 +197,55 @@ static void test_state_follows_the_task(void **state)
     entitle_fini(&entitle);
 }
 
-static void test_no_memory(void **state)
+/* One that comes again is new, and so is one in the place of another, whatever lies in memory. */
+static void test_whoever_comes_again_is_new(void **state)
+{
+    const struct sp_arbiter_task all[] = {task_of(1, 0, 1), task_of(2, 0, 0), task_of(3, 0, 0)};
+    const struct sp_arbiter_task other[] = {task_of(5, 0, 1), task_of(6, 0, 0)};
+    const struct arbiter_choice choice = {.arbiter = &counter};
+    struct entitlement out[3];
+    struct entitle entitle;
+
+    (void)state;
+    for (unsigned away = 1; away < 4; away++) {
+        assert_int_equal(entitle_init(&entitle, &allocator, &choice, FRAMES), 0);
+        run_at(&entitle, 1, all, 3, 0, out);
+        run_at(&entitle, 2, all, 3, 0, out);
+        for (unsigned i = 0; i < away; i++)
+            run_at(&entitle, 3 + i, all, 1, 0, out);
+        run_at(&entitle, 10, all, 3, 0, out);
+        assert_true(out[0].frames > 2);
+        assert_int_equal(out[1].frames, 2); /* it was seen by the question of the first */
+        assert_int_equal(out[2].frames, 2);
+        run_at(&entitle, 11, other, 2, 0, out);
+        assert_int_equal(out[0].frames, 2);
+        assert_int_equal(out[1].frames, 2);
+        entitle_fini(&entitle);
+    }
+}
+
+/* What it is entitled to beyond its promises ends where its contract does. */
+static void test_nobody_is_entitled_to_more_than_its_contract_allows(void **state)
+{
+    struct sp_arbiter_task tasks[] = {task_of(1, 90, 0), task_of(2, 0, 0)};
+    struct entitlement out[2];
+    struct entitle entitle;
+
+    (void)state;
+    tasks[0].guaranteed = 20;
+    tasks[0].leased = 30;
+    tasks[0].recallable = 40;
+    tasks[0].extra = 60; /* of which it has 40 */
+    start(&entitle, "maxmin");
+    run_at(&entitle, 1, tasks, 2, 500, out);
+    assert_int_equal(out[0].frames, 20 + 30 + 60);
+    tasks[0].extra = 40;
+    run_at(&entitle, 2, tasks, 2, 500, out);
+    assert_int_equal(out[0].frames, 90);
+    entitle_fini(&entitle);
+}
+
+static void lack_memory(bool once_only)
 {
     struct arbiter_choice choice;
     struct sp_arbiter_task tasks[] = {task_of(1, 600, 0)};
@@ -206,7 +255,7 @@ static void test_no_memory(void **state)
     unsigned failures = 0;
     int rc = -ENOMEM;
 
-    (void)state;
+    once = once_only;
     assert_int_equal(arbiter_registry_choose(&choice, "karma", NULL), 0);
     for (unsigned calls = 0; rc != 0; calls++) {
         calls_left = calls;
@@ -219,6 +268,14 @@ static void test_no_memory(void **state)
         assert_int_equal(bytes, 0);
     }
     assert_true(failures > 4);
+    once = false;
+}
+
+static void test_no_memory(void **state)
+{
+    (void)state;
+    lack_memory(false);
+    lack_memory(true);
 }
 
 /* Counts its questions, in its own state and in that of each task. */
@@ -279,6 +336,8 @@ int main(void)
         ENTITLE_TEST(test_without_grants_all_are_entitled),
         ENTITLE_TEST(test_priorities_are_laid_down),
         ENTITLE_TEST(test_state_follows_the_task),
+        ENTITLE_TEST(test_whoever_comes_again_is_new),
+        ENTITLE_TEST(test_nobody_is_entitled_to_more_than_its_contract_allows),
         ENTITLE_TEST(test_no_memory),
         ENTITLE_TEST(test_what_would_be_leaves_no_trace),
     };
