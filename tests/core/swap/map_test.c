@@ -618,6 +618,118 @@ static void test_random_steps(void **state)
     }
 }
 
+/* More slots behind the others, all free; or nothing has changed. */
+static void test_growing(void **state)
+{
+    struct test_memory memory;
+    struct swap_map map;
+    uint32_t slots[200];
+
+    (void)state;
+    map_make(&map, &memory, 70);
+    assert_int_equal(swap_map_add(&map, 0, 300), 0);
+    assert_int_equal(swap_map_reserve(&map, 0, 70, 0), 0);
+    for (uint32_t i = 0; i < 70; i += 10)
+        store(&map, 0, 10, slots + i);
+    assert_int_equal(swap_map_grow(&map, 0), 0);
+    assert_int_equal(swap_map_grow(&map, SWAP_ZERO - 70), -EINVAL);
+    for (int left = 0; left < 2; left++) {
+        memory.left = left;
+        assert_int_equal(swap_map_grow(&map, 130), -ENOMEM);
+        assert_int_equal(map.slots, 70);
+        assert_null(swap_map_check(&map));
+    }
+    memory.left = -1;
+    assert_int_equal(swap_map_reserve(&map, 0, 1, 0), -ENOSPC);
+    assert_int_equal(swap_map_grow(&map, 130), 0);
+    assert_null(swap_map_check(&map));
+    assert_int_equal(swap_map_reserve(&map, 0, 130, 0), 0);
+    for (uint32_t i = 0; i < 130; i += 10)
+        store(&map, 0, 10, slots + i);
+    for (uint32_t i = 0; i < 130; i++)
+        assert_int_equal(slots[i], 70 + i);
+    assert_int_equal(swap_map_reserve(&map, 0, 1, 0), -ENOSPC);
+    assert_null(swap_map_check(&map));
+    map_end(&map, &memory);
+}
+
+static unsigned missed;
+
+static void expect_found(const struct swap_map *map, const char *what)
+{
+    if (swap_map_check(map) != NULL)
+        return;
+    print_error("%s, and nothing is said to be wrong\n", what);
+    missed++;
+}
+
+#define WRONG_AS(map, member, value)                                                               \
+    do {                                                                                           \
+        __typeof__(member) was = (member);                                                         \
+        (member) = (__typeof__(was))(value);                                                       \
+        expect_found(map, #member " = " #value);                                                   \
+        (member) = was;                                                                            \
+    } while (0)
+
+#define WRONG(map, number)                                                                         \
+    do {                                                                                           \
+        WRONG_AS(map, number, was + 1);                                                            \
+        WRONG_AS(map, number, was - 1);                                                            \
+    } while (0)
+
+/* Many tests lean on swap_map_check: whatever is wrong in the books has to be noticed. */
+static void test_wrong_books_are_found(void **state)
+{
+    struct test_memory memory;
+    struct swap_map map;
+    uint32_t slots[10];
+    uint64_t checksum;
+
+    (void)state;
+    map_make(&map, &memory, 100);
+    for (uint32_t client = 0; client < 2; client++) {
+        assert_int_equal(swap_map_add(&map, client, 50), 0);
+        assert_int_equal(swap_map_reserve(&map, client, 7, 0), 0);
+        store(&map, client, 5, slots);
+        assert_int_equal(swap_map_store(&map, client, 2, slots + 5), 0); /* under way */
+    }
+    assert_int_equal(swap_map_load(&map, 1, slots[0], &checksum), 0);
+    assert_int_equal(swap_map_free(&map, 1, slots[0]), 0); /* it is leaving */
+    assert_null(swap_map_check(&map));
+    WRONG(&map, map.used);
+    WRONG(&map, map.reserved);
+    WRONG(&map, map.leaving);
+    WRONG(&map, map.clients);
+    for (uint32_t client = 0; client < 2; client++) {
+        WRONG(&map, map.client[client].used);
+        WRONG(&map, map.client[client].reserved);
+        WRONG_AS(&map, map.client[client].reserved, map.client[client].used - 1);
+        WRONG_AS(&map, map.client[client].present, 0);
+        WRONG_AS(&map, map.client[client].first, SWAP_NONE);
+        WRONG_AS(&map, map.client[client].first, map.slot[map.client[client].first].next);
+    }
+    for (uint32_t slot = 0; slot < map.slots; slot++) {
+        struct swap_slot *s = &map.slot[slot];
+
+        WRONG_AS(&map, map.free[slot / 64], was ^ UINT64_C(1) << slot % 64);
+        WRONG(&map, s->client);
+        if (s->state != SWAP_SLOT_STORED)
+            WRONG_AS(&map, s->pins, !was);
+        for (uint8_t other = SWAP_SLOT_FREE; other <= SWAP_SLOT_LEAVING; other++)
+            if (other != s->state && (s->pins == 0 || other != SWAP_SLOT_STORED))
+                WRONG_AS(&map, s->state, other);
+        if (s->client == SWAP_NONE)
+            continue;
+        WRONG_AS(&map, s->next, map.slots);
+        WRONG_AS(&map, s->next, slot);
+        WRONG(&map, s->prev);
+    }
+    assert_int_equal(missed, 0);
+    assert_null(swap_map_check(&map));
+    swap_map_load_end(&map, slots[0]);
+    map_end(&map, &memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -625,6 +737,7 @@ int main(void)
         cmocka_unit_test(test_reserve),      cmocka_unit_test(test_slot_life),
         cmocka_unit_test(test_leaving),      cmocka_unit_test(test_pins_do_not_overflow),
         cmocka_unit_test(test_restore),      cmocka_unit_test(test_runs),
+        cmocka_unit_test(test_growing),      cmocka_unit_test(test_wrong_books_are_found),
         cmocka_unit_test(test_random_steps),
     };
 
