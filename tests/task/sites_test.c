@@ -240,7 +240,7 @@ static struct fault_site sum_of(const struct fault_table *table, uintptr_t code,
         sum.strides += site->strides;
         sum.stride = site->loads > 0 ? site->stride : sum.stride;
         sum.hint_pages += site->hint_pages;
-        sum.hint_stride += site->hint_stride;
+        sum.hint_stride = site->hint_stride != 0 ? site->hint_stride : sum.hint_stride;
     }
     return sum;
 }
