@@ -8,8 +8,10 @@
  * stack for longest is dropped.
  *
  *   stack  LIR pages, and HIR ones and ghosts referenced since the oldest LIR page; the newest in front
- *   hirs   those of the stack that are HIR, or ghosts, in the same order
- *   queue  resident HIR pages, in the order in which they leave */
+ *   queue  resident HIR pages, in the order in which they leave
+ *
+ * Which HIR page or ghost has been in the stack for longest is found by a hand that goes up from the oldest LIR page: no page
+ * turns to HIR in the stack, so that behind the hand there never is one. */
 #include "policy/registry.h"
 
 #include <selfpage/page_list.h>
@@ -31,8 +33,10 @@ struct dlirs {
     uint32_t hirs_most, lirs_most;
     uint32_t hir_count, lir_count; /* resident */
     uint32_t demoted, ghosts;
-    struct sp_list stack, hirs, queue;
-    struct sp_link *stack_links, *hirs_links, *queue_links; /* by page, as is `is` */
+    struct sp_list stack, queue;
+    uint32_t hirs;     /* HIR pages and ghosts in the stack */
+    uint32_t up_plus1; /* behind this page of the stack there are none; 0: nowhere in the stack */
+    struct sp_link *stack_links, *queue_links; /* by page, as is `is` */
     uint8_t *is;
     bool tells;      /* the engine wants to know what is forgotten */
     sp_page adapted; /* plus 1: the incoming ghost, for which room is made already; 0: none */
@@ -46,7 +50,7 @@ static const struct sp_policy_param dlirs_params[] = {
 
 static size_t dlirs_size(const struct sp_policy_config *config)
 {
-    return sizeof(struct dlirs) + config->pages * (3 * sizeof(struct sp_link) + 1);
+    return sizeof(struct dlirs) + config->pages * (2 * sizeof(struct sp_link) + 1);
 }
 
 /* The share begins anew with other frames. */
@@ -70,8 +74,7 @@ static void dlirs_init(void *self, const struct sp_policy_config *config)
     d->tells = config->env->forgotten != NULL;
     d->params = config->params;
     d->stack_links = d->memory;
-    d->hirs_links = d->stack_links + config->pages;
-    d->queue_links = d->hirs_links + config->pages;
+    d->queue_links = d->stack_links + config->pages;
     d->is = (uint8_t *)(d->queue_links + config->pages);
     dlirs_resize(self, config->frames);
 }
@@ -81,17 +84,36 @@ static void dlirs_init(void *self, const struct sp_policy_config *config)
 static void stack_push(struct dlirs *d, sp_page page)
 {
     sp_list_push_front(&d->stack, d->stack_links, page);
-    if (!(d->is[page] & IS_LIR))
-        sp_list_push_front(&d->hirs, d->hirs_links, page);
+    if (!(d->is[page] & IS_LIR)) {
+        d->hirs++;
+        if (d->up_plus1 == 0)
+            d->up_plus1 = page + 1;
+    }
     d->is[page] |= IN_STACK;
+}
+
+/* A page is about to leave its place in the stack. */
+static void hand_leave(struct dlirs *d, sp_page page)
+{
+    if (d->up_plus1 == page + 1)
+        d->up_plus1 = d->stack_links[page].prev_plus1;
 }
 
 static void stack_remove(struct dlirs *d, sp_page page)
 {
+    hand_leave(d, page);
     sp_list_remove(&d->stack, d->stack_links, page);
-    if (!(d->is[page] & IS_LIR))
-        sp_list_remove(&d->hirs, d->hirs_links, page);
+    d->hirs -= !(d->is[page] & IS_LIR);
     d->is[page] &= (uint8_t)~IN_STACK;
+}
+
+/* The HIR page or ghost that has been in the stack for longest; there is one. The hand passes a page once for each time that
+ * it came to the front. */
+static sp_page hirs_oldest(struct dlirs *d)
+{
+    while (d->is[d->up_plus1 - 1] & IS_LIR)
+        d->up_plus1 = d->stack_links[d->up_plus1 - 1].prev_plus1;
+    return d->up_plus1 - 1;
 }
 
 static __attribute__((noinline)) void tell_forgotten(struct dlirs *d, sp_page page)
@@ -143,8 +165,8 @@ static void stack_prune(struct dlirs *d)
 static void stack_limit(struct dlirs *d)
 {
     while ((uint64_t)d->hir_count + d->lir_count + d->ghosts > 2 * (uint64_t)d->frames &&
-           d->hirs.count > 0)
-        stack_drop(d, sp_list_back(&d->hirs), d->tells);
+           d->hirs > 0)
+        stack_drop(d, hirs_oldest(d), d->tells);
 }
 
 /* ---- Turning from one to the other ---- */
@@ -249,6 +271,9 @@ static void lir_hit(struct dlirs *d, sp_page page)
 {
     bool oldest = sp_list_back(&d->stack) == page;
 
+    if (sp_list_front(&d->stack) == page)
+        return;
+    hand_leave(d, page);
     sp_list_to_front(&d->stack, d->stack_links, page);
     if (oldest)
         stack_prune(d);

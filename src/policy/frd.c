@@ -9,7 +9,10 @@
  *              reference. What is older than the oldest resident main page says nothing, and is forgotten.
  *
  * A miss on a page with history makes it a main page, and the oldest main page leaves. The first pages fill main, then
- * the filter, without history. */
+ * the filter, without history.
+ *
+ * A page of the filter has one place for both: on the main list, where a hand finds the oldest of them, or, once its history
+ * is forgotten, on a list of its own, whose pages are older than those. */
 #include "policy/registry.h"
 #include "policy/share.h"
 
@@ -23,6 +26,7 @@ enum {
     IN_MAIN = 2,     /* resident */
     HAS_HISTORY = 4, /* on the main list, not resident there */
     IS_AWAY = 8,     /* to be inserted as the main page that it was, or has earned to be */
+    IS_LISTED = 16,  /* on the main list */
 };
 
 struct frd {
@@ -30,10 +34,11 @@ struct frd {
     const double *params;
     uint32_t main_most;
     uint32_t mains;              /* pages with IN_MAIN */
+    uint32_t filtered;           /* pages with IN_FILTER */
+    uint32_t up_plus1;           /* behind this page of `main` none is IN_FILTER; 0: none is */
     bool tells;                  /* the engine wants to know what is forgotten */
     bool full;                   /* a page has left */
-    struct sp_list filter, main; /* the newest is at the front */
-    struct sp_link *filter_links, *main_links;
+    struct sp_list filter, main; /* the newest is at the front; see above */
     uint8_t *is;
     struct sp_link memory[];
 };
@@ -45,7 +50,7 @@ static const struct sp_policy_param frd_params[] = {
 
 static size_t frd_size(const struct sp_policy_config *config)
 {
-    return sizeof(struct frd) + (size_t)config->pages * (2 * sizeof(struct sp_link) + 1);
+    return sizeof(struct frd) + (size_t)config->pages * (sizeof(struct sp_link) + 1);
 }
 
 static void frd_resize(void *self, uint32_t frames)
@@ -64,41 +69,59 @@ static void frd_init(void *self, const struct sp_policy_config *config)
     frd->env = config->env;
     frd->tells = config->env->forgotten != NULL;
     frd->params = config->params;
-    frd->main_links = frd->memory;
-    frd->filter_links = frd->memory + config->pages;
-    frd->is = (uint8_t *)(frd->filter_links + config->pages);
+    frd->is = (uint8_t *)(frd->memory + config->pages);
     frd_resize(self, config->frames);
 }
 
 /* ---- The two lists ---- */
 
+/* A page is about to leave its place on the main list. */
+static void hand_leave(struct frd *frd, sp_page page)
+{
+    if (frd->up_plus1 == page + 1)
+        frd->up_plus1 = frd->memory[page].prev_plus1;
+}
+
 static void main_leave(struct frd *frd, sp_page page)
 {
-    sp_list_remove(&frd->main, frd->main_links, page);
+    hand_leave(frd, page);
+    sp_list_remove(&frd->main, frd->memory, page);
     frd->mains -= (frd->is[page] & IN_MAIN) != 0;
-    frd->is[page] &= (uint8_t) ~(IN_MAIN | HAS_HISTORY);
+    frd->is[page] &= (uint8_t) ~(IN_MAIN | HAS_HISTORY | IS_LISTED);
 }
 
-/* To the top of main, as a resident page or as history. */
-static void main_enter(struct frd *frd, sp_page page, unsigned as)
+static void leave(struct frd *frd, sp_page page)
 {
-    if (frd->is[page] & (IN_MAIN | HAS_HISTORY))
+    if (frd->is[page] & IS_LISTED)
         main_leave(frd, page);
-    sp_list_push_front(&frd->main, frd->main_links, page);
-    frd->is[page] |= (uint8_t)as;
-    frd->mains += as == IN_MAIN;
+    else if (frd->is[page] & IN_FILTER)
+        sp_list_remove(&frd->filter, frd->memory, page);
 }
 
-static void filter_leave(struct frd *frd, sp_page page)
+/* A page that is on no list comes to the top of main, as what it `becomes`. */
+static void main_push(struct frd *frd, sp_page page, unsigned becomes)
 {
-    sp_list_remove(&frd->filter, frd->filter_links, page);
-    frd->is[page] &= (uint8_t)~IN_FILTER;
+    sp_list_push_front(&frd->main, frd->memory, page);
+    frd->is[page] |= (uint8_t)(becomes | IS_LISTED);
+    frd->mains += becomes == IN_MAIN;
+    if (frd->is[page] & IN_FILTER && frd->up_plus1 == 0)
+        frd->up_plus1 = page + 1;
 }
 
-static void filter_enter(struct frd *frd, sp_page page)
+static void main_enter(struct frd *frd, sp_page page, unsigned becomes)
 {
-    sp_list_push_front(&frd->filter, frd->filter_links, page);
-    frd->is[page] |= IN_FILTER;
+    leave(frd, page);
+    main_push(frd, page, becomes);
+}
+
+/* The oldest page of the filter; there is one. The hand passes a page once for each time that it came to the top. */
+static sp_page filter_oldest(struct frd *frd)
+{
+    if (frd->filter.count > 0)
+        return sp_list_back(&frd->filter);
+    while (!(frd->is[frd->up_plus1 - 1] & IN_FILTER))
+        frd->up_plus1 = frd->memory[frd->up_plus1 - 1].prev_plus1;
+    return frd->up_plus1 - 1;
 }
 
 /* A page left a list: the engine wants to know if it was the last. */
@@ -115,7 +138,9 @@ static __attribute__((always_inline)) inline void main_prune(struct frd *frd)
 
     while ((page = sp_list_back(&frd->main)) != SP_NO_PAGE && !(frd->is[page] & IN_MAIN)) {
         main_leave(frd, page);
-        if (__builtin_expect(frd->tells, 0))
+        if (frd->is[page] & IN_FILTER)
+            sp_list_push_front(&frd->filter, frd->memory, page);
+        else if (__builtin_expect(frd->tells, 0))
             tell_left(frd, page);
     }
 }
@@ -134,9 +159,11 @@ static void frd_insert(void *self, sp_page page, enum sp_access access)
         main_prune(frd);
         return;
     }
-    filter_enter(frd, page);
-    if (frd->full)
-        main_enter(frd, page, HAS_HISTORY);
+    frd->is[page] |= IN_FILTER;
+    frd->filtered++;
+    main_push(frd, page, frd->full ? HAS_HISTORY : 0);
+    if (frd->mains == 0)
+        main_prune(frd); /* history without a main page would go with the next page that leaves */
 }
 
 static void frd_hit(void *self, sp_page page, enum sp_access access)
@@ -146,10 +173,11 @@ static void frd_hit(void *self, sp_page page, enum sp_access access)
 
     (void)access;
     if (frd->is[page] & IN_FILTER) {
-        sp_list_to_front(&frd->filter, frd->filter_links, page);
         main_enter(frd, page, HAS_HISTORY);
-    } else {
-        sp_list_to_front(&frd->main, frd->main_links, page);
+        bottom = frd->mains == 0;
+    } else if (sp_list_front(&frd->main) != page) {
+        hand_leave(frd, page);
+        sp_list_to_front(&frd->main, frd->memory, page);
     }
     if (bottom)
         main_prune(frd);
@@ -165,9 +193,9 @@ static sp_page frd_victim(void *self, sp_page incoming)
         main_leave(frd, incoming);
         frd->is[incoming] |= IS_AWAY;
     }
-    if (frd->mains > 0 && (earned || frd->mains > frd->main_most || frd->filter.count == 0))
+    if (frd->mains > 0 && (earned || frd->mains > frd->main_most || frd->filtered == 0))
         return sp_list_back(&frd->main);
-    return sp_list_back(&frd->filter);
+    return filter_oldest(frd);
 }
 
 /* Returns whether nothing is known of the page any more, where that was not told. */
@@ -177,10 +205,10 @@ static __attribute__((always_inline)) inline bool take_off(struct frd *frd, sp_p
     bool was_main = (frd->is[page] & IN_MAIN) != 0;
     bool keeps = why == SP_EVICTED && frd->is[page] & HAS_HISTORY;
 
-    if (frd->is[page] & IN_FILTER)
-        filter_leave(frd, page);
-    if (was_main || (frd->is[page] & HAS_HISTORY && !keeps))
-        main_leave(frd, page);
+    frd->filtered -= (frd->is[page] & IN_FILTER) != 0;
+    if (!keeps)
+        leave(frd, page);
+    frd->is[page] &= (uint8_t)~IN_FILTER;
     if (was_main && (why == SP_PINNED || why == SP_SKIPPED))
         frd->is[page] = IS_AWAY;
     main_prune(frd);
@@ -203,8 +231,9 @@ static void frd_hint(void *self, sp_page page, enum sp_hint hint)
         return;
     }
     take_off(frd, page, SP_DISCARDED);
-    sp_list_push_back(&frd->filter, frd->filter_links, page);
+    sp_list_push_back(&frd->filter, frd->memory, page);
     frd->is[page] = IN_FILTER;
+    frd->filtered++;
 }
 
 const struct sp_policy policy_frd = {

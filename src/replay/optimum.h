@@ -6,8 +6,8 @@
  * and W. Nawijn, "Note on scheduling intervals on-line", Discrete Applied Mathematics 58, 1995; M. Carlisle and E. Lloyd,
  * "On the k-coloring of intervals", same journal 59, 1995), and that needs nothing of the future: each of frames - 1 slots
  * is free from the reference before the end of its last interval on; an interval goes to the slot that has been free for the
- * shortest time of those that are free at its beginning, and does not fit if there is none. Slots are found by union and find over
- * positions in the trace. After each reference the number of misses is MIN's for the references so far, so that each
+ * shortest time of those that are free at its beginning, and does not fit if there is none. Positions in the trace from which a
+ * slot is free are bits: this one is the last that is not behind the beginning. Words without any are passed by union and find. After each reference the number of misses is MIN's for the references so far, so that each
  * reference hits or misses as in MIN.
  *
  * Which pages leave follows but for pages that are not referenced again, which are all the same to MIN. Here those leave in
@@ -38,8 +38,9 @@ struct optimum {
     uint32_t position;  /* of the last reference; the first is 1 */
     uint32_t room;      /* at this position they are numbered anew */
     uint32_t positions; /* that are reserved */
+    uint64_t *slots;    /* a bit for each position: a slot is free from there on; not at 0 */
     uint32_t *
-        down; /* by position: itself if a slot is free from there on, or one below with none in between */
+        down; /* by word of `slots`: itself if it is not empty, or one below with none in between that is */
     uint64_t *kept;   /* used while positions are numbered anew: a bit for each */
     uint32_t *before; /* the same: bits in the words before */
     bool large_pages;
