@@ -54,6 +54,7 @@ static struct fault_site ask(const char *text, const char *path, uint64_t offset
     struct fault_site site = {.code = 0x10000 + offset - 0x1000};
     struct site_hints *hints;
     struct sp_error error;
+    unsigned char there;
     void *memory;
 
     errno = EIO; /* what was before is of no interest */
@@ -64,7 +65,8 @@ static struct fault_site ask(const char *text, const char *path, uint64_t offset
     memory = hints;
     site_hints_free(&hints);
     assert_null(hints);
-    assert_true(msync(memory, 1, MS_ASYNC) == -1 && errno == ENOMEM);
+    /* Valgrind objects to msync of what is not there. */
+    assert_true(mincore(memory, 1, &there) == -1 && errno == ENOMEM);
     return site;
 }
 
