@@ -123,15 +123,15 @@ static void ask(struct lessee *lessee, const struct lessee_job *job)
     emit(lessee, LESSEE_QUESTION)->question = job->question;
 }
 
-/* The question of this number, which is answered. */
+/* The question of this number, which is answered for the first time. */
 static struct lessee_job *take_job(struct lessee *lessee, uint32_t number)
 {
     struct lessee_job **link = &lessee->job, *job;
 
-    while (*link != NULL && (*link)->question.number != number)
+    ensure(number > 0 && number <= lessee->number && *link != NULL);
+    while ((*link)->question.number != number)
         link = &(*link)->next;
     job = *link;
-    ensure(job != NULL);
     *link = job->next;
     return job;
 }
