@@ -9,23 +9,22 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include <valgrind/valgrind.h>
-
 #include <selfpage/testing.h>
 
 #include "fixture.h"
 #include "live.h"
+#include "scale.h"
 #include "scratch.h"
 
 #define PAGES  200u
 #define ROUNDS 6u
 #define PAGE   ((size_t)SP_PAGE_SIZE)
 
-/* Sanitizers and Valgrind map memory of their own, when they like. */
+/* Sanitizers, Valgrind and the emulator map memory of their own, when they like. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define MEMORY_IS_OURS false
 #else
-#define MEMORY_IS_OURS (RUNNING_ON_VALGRIND == 0)
+#define MEMORY_IS_OURS (!scale_is_slow())
 #endif
 
 /* What a process has. */
