@@ -23,6 +23,7 @@ struct wsclock {
     const double *params;
     uint64_t window;
     struct sp_list ring;  /* the hand points at the back */
+    bool live;            /* not all references are seen */
     struct places places; /* live: of pages that were evicted in advance */
     struct recent recent; /* new pages, which are not yet watched */
     uint64_t *last;       /* by page: when the hand last found it referenced, or its insert */
@@ -54,9 +55,16 @@ static void wsclock_init(void *self, const struct sp_policy_config *config)
 
     wsclock->env = config->env;
     wsclock->params = config->params;
+    wsclock->live = !config->env->sees_all;
     wsclock->places.first_number = config->pages;
     wsclock->last = (uint64_t *)(wsclock->links + places_links(config->pages));
     wsclock_resize(self, config->frames);
+}
+
+static __attribute__((noinline)) void wsclock_insert_live(struct wsclock *wsclock, sp_page page)
+{
+    places_take(&wsclock->places, &wsclock->ring, wsclock->links, page);
+    recent_listed(&wsclock->recent, wsclock->env, &wsclock->ring, wsclock->links, page);
 }
 
 static void wsclock_insert(void *self, sp_page page, enum sp_access access)
@@ -65,17 +73,35 @@ static void wsclock_insert(void *self, sp_page page, enum sp_access access)
 
     (void)access;
     wsclock->last[page] = wsclock->env->time;
-    places_take(&wsclock->places, &wsclock->ring, wsclock->links, page);
-    recent_listed(&wsclock->recent, wsclock->env, &wsclock->ring, wsclock->links, page);
+    if (!wsclock->live)
+        sp_list_push_front(&wsclock->ring, wsclock->links, page);
+    else
+        wsclock_insert_live(wsclock, page);
 }
 
-/* The page under the hand, which passes places if there are any. */
-static inline sp_page wsclock_hand(struct wsclock *wsclock, bool places)
+/* The hand goes on by the page at the back: as sp_list_to_front, which does not know where that is. */
+static inline void wsclock_pass(struct wsclock *wsclock, sp_page page)
+{
+    struct sp_list *ring = &wsclock->ring;
+    struct sp_link *links = wsclock->links;
+    uint32_t before = links[page].prev_plus1;
+
+    if (before == 0)
+        return;
+    links[before - 1].next_plus1 = 0;
+    links[page] = (struct sp_link){ring->front_plus1, 0};
+    links[ring->front_plus1 - 1].prev_plus1 = page + 1;
+    ring->front_plus1 = page + 1;
+    ring->back_plus1 = before;
+}
+
+/* The page under the hand, which passes places. */
+static __attribute__((noinline)) sp_page wsclock_hand(struct wsclock *wsclock)
 {
     sp_page page = sp_list_back(&wsclock->ring);
 
-    while (places && places_is_one(&wsclock->places, page)) {
-        sp_list_to_front(&wsclock->ring, wsclock->links, page);
+    while (places_is_one(&wsclock->places, page)) {
+        wsclock_pass(wsclock, page);
         page = sp_list_back(&wsclock->ring);
     }
     return page;
@@ -86,7 +112,7 @@ static inline __attribute__((always_inline)) sp_page wsclock_turn(struct wsclock
 {
     struct sp_policy_env *env = wsclock->env;
     uint32_t look = (uint32_t)wsclock->params[WSCLOCK_LOOK];
-    sp_page page = wsclock_hand(wsclock, places), best = SP_NO_PAGE;
+    sp_page page = places ? wsclock_hand(wsclock) : sp_list_back(&wsclock->ring), best = SP_NO_PAGE;
 
     /* One turn clears every bit, a second comes to all pages that were passed. */
     for (uint64_t left = 2 * (uint64_t)wsclock->ring.count; left > 0 && look > 0; left--) {
@@ -99,10 +125,16 @@ static inline __attribute__((always_inline)) sp_page wsclock_turn(struct wsclock
                 best = page;
             look--;
         }
-        sp_list_to_front(&wsclock->ring, wsclock->links, page);
-        page = wsclock_hand(wsclock, places);
+        wsclock_pass(wsclock, page);
+        page = places ? wsclock_hand(wsclock) : sp_list_back(&wsclock->ring);
     }
     return best != SP_NO_PAGE ? best : page;
+}
+
+/* What a live task needs has functions of its own, so that those of a replay are as short as without it. */
+static __attribute__((noinline)) sp_page wsclock_turn_places(struct wsclock *wsclock)
+{
+    return wsclock_turn(wsclock, true);
 }
 
 static sp_page wsclock_victim(void *self, sp_page incoming)
@@ -110,7 +142,14 @@ static sp_page wsclock_victim(void *self, sp_page incoming)
     struct wsclock *wsclock = self;
 
     (void)incoming;
-    return wsclock->places.count > 0 ? wsclock_turn(wsclock, true) : wsclock_turn(wsclock, false);
+    if (__builtin_expect(wsclock->places.count > 0, 0))
+        return wsclock_turn_places(wsclock);
+    return wsclock_turn(wsclock, false);
+}
+
+static __attribute__((noinline)) void wsclock_leave_live(struct wsclock *wsclock)
+{
+    places_leave(&wsclock->places, &wsclock->ring, wsclock->links);
 }
 
 static void wsclock_remove(void *self, sp_page page, enum sp_removal why)
@@ -118,8 +157,8 @@ static void wsclock_remove(void *self, sp_page page, enum sp_removal why)
     struct wsclock *wsclock = self;
 
     sp_list_remove(&wsclock->ring, wsclock->links, page);
-    if (why == SP_EVICTED && !wsclock->env->sees_all)
-        places_leave(&wsclock->places, &wsclock->ring, wsclock->links);
+    if (wsclock->live && why == SP_EVICTED)
+        wsclock_leave_live(wsclock);
 }
 
 /* A page that will not be needed goes under the hand, outside the working set. */
