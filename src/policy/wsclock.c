@@ -23,7 +23,6 @@ struct wsclock {
     const double *params;
     uint64_t window;
     struct sp_list ring;  /* the hand points at the back */
-    bool live;            /* not all references are seen */
     struct places places; /* live: of pages that were evicted in advance */
     struct recent recent; /* new pages, which are not yet watched */
     uint64_t *last;       /* by page: when the hand last found it referenced, or its insert */
@@ -55,7 +54,6 @@ static void wsclock_init(void *self, const struct sp_policy_config *config)
 
     wsclock->env = config->env;
     wsclock->params = config->params;
-    wsclock->live = !config->env->sees_all;
     wsclock->places.first_number = config->pages;
     wsclock->last = (uint64_t *)(wsclock->links + places_links(config->pages));
     wsclock_resize(self, config->frames);
@@ -73,26 +71,10 @@ static void wsclock_insert(void *self, sp_page page, enum sp_access access)
 
     (void)access;
     wsclock->last[page] = wsclock->env->time;
-    if (!wsclock->live)
+    if (wsclock->env->sees_all)
         sp_list_push_front(&wsclock->ring, wsclock->links, page);
     else
         wsclock_insert_live(wsclock, page);
-}
-
-/* The hand goes on by the page at the back: as sp_list_to_front, which does not know where that is. */
-static inline void wsclock_pass(struct wsclock *wsclock, sp_page page)
-{
-    struct sp_list *ring = &wsclock->ring;
-    struct sp_link *links = wsclock->links;
-    uint32_t before = links[page].prev_plus1;
-
-    if (before == 0)
-        return;
-    links[before - 1].next_plus1 = 0;
-    links[page] = (struct sp_link){ring->front_plus1, 0};
-    links[ring->front_plus1 - 1].prev_plus1 = page + 1;
-    ring->front_plus1 = page + 1;
-    ring->back_plus1 = before;
 }
 
 /* The page under the hand, which passes places. */
@@ -101,7 +83,7 @@ static __attribute__((noinline)) sp_page wsclock_hand(struct wsclock *wsclock)
     sp_page page = sp_list_back(&wsclock->ring);
 
     while (places_is_one(&wsclock->places, page)) {
-        wsclock_pass(wsclock, page);
+        sp_list_to_front(&wsclock->ring, wsclock->links, page);
         page = sp_list_back(&wsclock->ring);
     }
     return page;
@@ -125,7 +107,7 @@ static inline __attribute__((always_inline)) sp_page wsclock_turn(struct wsclock
                 best = page;
             look--;
         }
-        wsclock_pass(wsclock, page);
+        sp_list_to_front(&wsclock->ring, wsclock->links, page);
         page = places ? wsclock_hand(wsclock) : sp_list_back(&wsclock->ring);
     }
     return best != SP_NO_PAGE ? best : page;
@@ -157,7 +139,7 @@ static void wsclock_remove(void *self, sp_page page, enum sp_removal why)
     struct wsclock *wsclock = self;
 
     sp_list_remove(&wsclock->ring, wsclock->links, page);
-    if (wsclock->live && why == SP_EVICTED)
+    if (!wsclock->env->sees_all && why == SP_EVICTED)
         wsclock_leave_live(wsclock);
 }
 

@@ -9,73 +9,30 @@
 #include <signal.h>
 #include <string.h>
 
-#include "arbiter/registry.h"
-#include "base/random.h"
-#include "os/heap.h"
 #include "core/physmem/status.h"
-#include "play/play.h"
 #include "play/storm.h"
 #include "play/thread.h"
-#include "policy/params.h"
-#include "workload/workload_text.h"
 
-#define TASKS_MAX 6u
-#define NS_PER_MS UINT64_C(1000000)
+#include "theatre.h"
 
-/* Tasks, those that live from another one's contract among them, and the play with them. */
+/* Tasks, those that live from another one's contract among them. */
 struct family {
-    struct play_config config;
-    struct policy_choice policy;
-    struct walk_tables tables[TASKS_MAX];
-    struct actor_config actor[TASKS_MAX];
+    struct theatre theatre;
     struct actor_part part[TASKS_MAX][TASKS_MAX]; /* by the task that splits them off */
-    uint64_t start_ns[TASKS_MAX], stop_ns[TASKS_MAX];
-    uint32_t tasks;
-    struct play play;
 };
 
 static void family_begin(struct family *family, uint32_t frames, uint64_t seed)
 {
-    struct arbiter_choice choice = {NULL};
-
     memset(family, 0, sizeof(*family));
-    assert_int_equal(arbiter_registry_choose_plugin(
-                         &choice, arbiter_registry_find("excess", strlen("excess")), NULL, NULL),
-                     0);
-    assert_int_equal(policy_params_choose_live(&family->policy, "lru", NULL), 0);
-    family->config = (struct play_config){.allocator = &heap_allocator,
-                                          .fresh = &heap_zeros,
-                                          .arbiter = choice.arbiter,
-                                          .frames = frames,
-                                          .swap_slots = 20000,
-                                          .seed = seed,
-                                          .costs = costs_default(),
-                                          .actors = TASKS_MAX,
-                                          .strict = true,
-                                          .check_every = 13};
-    memcpy(family->config.arbiter_params, choice.params, sizeof(choice.params));
+    theatre_begin(&family->theatre, "excess", frames, seed);
+    family->theatre.config.check_every = 13;
 }
 
 static uint32_t add(struct family *family, const char *name, const char *contract,
                     const char *workload)
 {
-    uint32_t number = family->tasks++;
-    struct actor_config *actor = &family->actor[number];
-    struct workload parsed;
-    int contracts;
-
-    assert_int_equal(workload_text_parse(&parsed, workload, NULL), 0);
-    assert_int_equal(walk_tables_init(&family->tables[number], &parsed, &heap_allocator), 0);
-    *actor = (struct actor_config){.name = name,
-                                   .seed = random_stream(family->config.seed, number).state,
-                                   .policy = family->policy.policy,
-                                   .params = family->policy.params,
-                                   .tables = &family->tables[number],
-                                   .renews = true};
-    contracts = terms_text_parse(contract, actor->wanted, NULL);
-    assert_true(contracts > 0);
-    actor->contracts = (uint32_t)contracts;
-    return number;
+    engage(&family->theatre, name, "lru", contract, workload);
+    return family->theatre.tasks - 1;
 }
 
 /* A task that lives from a part of the last contract of another. */
@@ -83,7 +40,8 @@ static uint32_t add_child(struct family *family, const char *name, uint32_t abov
                           const char *workload)
 {
     uint32_t number = add(family, name, "guaranteed=1", workload);
-    struct actor_config *actor = &family->actor[number], *parent = &family->actor[above];
+    struct actor_config *actor = &family->theatre.actor[number];
+    struct actor_config *parent = &family->theatre.actor[above];
 
     actor->wanted[0].terms = parent->wanted[parent->contracts - 1].terms;
     actor->wanted[0].terms.frames = actor->wanted[0].terms.min = frames;
@@ -94,60 +52,16 @@ static uint32_t add_child(struct family *family, const char *name, uint32_t abov
     return number;
 }
 
-static void raise_curtain(struct family *family)
-{
-    assert_int_equal(play_init(&family->play, &family->config), 0);
-    for (uint32_t i = 0; i < family->tasks; i++)
-        play_add(&family->play, &family->actor[i], family->start_ns[i], family->stop_ns[i]);
-}
-
-static enum play_step step(struct family *family)
-{
-    uint64_t value;
-    enum play_step what = play_next(&family->play, &value);
-
-    if (what == PLAY_WRONG)
-        fail_msg("seed %llu, event %llu: %s", (unsigned long long)family->config.seed,
-                 (unsigned long long)family->play.events, family->play.scene.wrong);
-    assert_int_not_equal(what, PLAY_FAILED);
-    assert_true(family->play.events < 10000000);
-    return what;
-}
-
-static void play_to(struct family *family, uint64_t when)
-{
-    play_at(&family->play, when, 0);
-    while (family->play.scene.now < when)
-        assert_int_not_equal(step(family), PLAY_OVER);
-}
-
-static void play_on(struct family *family)
-{
-    while (step(family) != PLAY_OVER)
-        continue;
-    play_settle(&family->play);
-    if (family->play.scene.wrong[0] != '\0')
-        fail_msg("%s", family->play.scene.wrong);
-    assert_null(physmem_check(family->play.scene.physmem->core));
-}
-
-static void drop_curtain(struct family *family)
-{
-    play_fini(&family->play);
-    for (uint32_t i = 0; i < family->tasks; i++)
-        walk_tables_fini(&family->tables[i]);
-}
-
 static const struct actor *of(const struct family *family, uint32_t number)
 {
-    return &family->play.actor[number];
+    return &family->theatre.play.actor[number];
 }
 
 static uint32_t guaranteed(const struct family *family)
 {
     struct physmem_status status;
 
-    physmem_get_status(family->play.scene.physmem->core, &status);
+    physmem_get_status(family->theatre.play.scene.physmem->core, &status);
     return (uint32_t)status.guaranteed;
 }
 
@@ -168,19 +82,19 @@ static void a_part_is_the_childs_until_it_ends(void **state)
     child = add_child(&family, "child", parent, 40, SHORT);
     grandchild = add_child(&family, "grandchild", child, 15,
                            "pages=80,kind=discardable;zipf=0.2,references=2000,think=10us");
-    raise_curtain(&family);
-    play_to(&family, 30 * NS_PER_MS);
+    raise_curtain(&family.theatre);
+    play_to(&family.theatre, 30 * NS_PER_MS);
     assert_int_equal(guaranteed(&family), 100);
     assert_int_equal(of(&family, parent)->stats.guaranteed, 60);
     assert_int_equal(of(&family, child)->stats.guaranteed, 25);
     assert_int_equal(of(&family, grandchild)->stats.guaranteed, 15);
-    play_to(&family, 300 * NS_PER_MS);
+    play_to(&family.theatre, 300 * NS_PER_MS);
     assert_int_equal(of(&family, child)->exit_status, 0);
     assert_int_equal(of(&family, grandchild)->exit_status, 0);
     assert_int_equal(of(&family, parent)->stats.guaranteed, 100);
-    play_on(&family);
+    play_on(&family.theatre);
     assert_int_equal(of(&family, parent)->exit_status, 0);
-    drop_curtain(&family);
+    drop_curtain(&family.theatre);
 }
 
 /* A child that is there before its parent starts when the part is there, and is asked to end so long after that. */
@@ -193,18 +107,18 @@ static void a_child_starts_when_its_part_is_there(void **state)
     family_begin(&family, 120, 2);
     parent = add(&family, "parent", "guaranteed=100", LONG);
     child = add_child(&family, "child", parent, 40, LONG);
-    family.start_ns[parent] = 50 * NS_PER_MS;
-    family.stop_ns[child] = 30 * NS_PER_MS;
-    raise_curtain(&family);
-    play_to(&family, 49 * NS_PER_MS);
+    family.theatre.start_ns[parent] = 50 * NS_PER_MS;
+    family.theatre.stop_ns[child] = 30 * NS_PER_MS;
+    raise_curtain(&family.theatre);
+    play_to(&family.theatre, 49 * NS_PER_MS);
     assert_int_equal(of(&family, child)->life, 0);
-    play_on(&family);
-    assert_true(of(&family, child)->began >
-                50 * NS_PER_MS + family.config.costs.start + 3 * family.config.costs.round_trip);
+    play_on(&family.theatre);
+    assert_true(of(&family, child)->began > 50 * NS_PER_MS + family.theatre.config.costs.start +
+                                                3 * family.theatre.config.costs.round_trip);
     assert_int_equal(of(&family, child)->exit_status, 128 + SIGTERM);
     assert_int_equal(of(&family, child)->ended - of(&family, child)->began, 30 * NS_PER_MS);
     assert_int_equal(of(&family, parent)->exit_status, 0);
-    drop_curtain(&family);
+    drop_curtain(&family.theatre);
 }
 
 /* When the parent ends, by itself or by force, everything below its contract ends: what the child has is recalled, and it
@@ -219,17 +133,17 @@ static void a_child_ends_with_its_parents_contract(void **state)
         family_begin(&family, 120, 3);
         parent = add(&family, "parent", "guaranteed=100", killed ? LONG : SHORT);
         child = add_child(&family, "child", parent, 40, LONG);
-        raise_curtain(&family);
+        raise_curtain(&family.theatre);
         if (killed) {
-            play_to(&family, 30 * NS_PER_MS);
-            assert_int_equal(play_signal(&family.play, parent, SIGKILL), 0);
+            play_to(&family.theatre, 30 * NS_PER_MS);
+            assert_int_equal(play_signal(&family.theatre.play, parent, SIGKILL), 0);
         }
-        play_on(&family);
+        play_on(&family.theatre);
         assert_int_equal(of(&family, parent)->exit_status, killed ? 128 + SIGKILL : 0);
         assert_int_equal(of(&family, child)->exit_status, THREAD_DIED);
         assert_false(of(&family, child)->revoked);
         assert_int_equal(of(&family, child)->stats.guaranteed, 0);
-        drop_curtain(&family);
+        drop_curtain(&family.theatre);
     }
 }
 
@@ -245,15 +159,15 @@ static void a_child_whose_parent_has_ended_cannot_come(void **state)
     poor = add_child(&family, "poor", refused, 40, SHORT);
     brief = add(&family, "brief", "guaranteed=100", SHORT);
     late = add_child(&family, "late", brief, 40, SHORT);
-    family.start_ns[late] = 5000 * NS_PER_MS;
-    raise_curtain(&family);
-    play_on(&family);
+    family.theatre.start_ns[late] = 5000 * NS_PER_MS;
+    raise_curtain(&family.theatre);
+    play_on(&family.theatre);
     assert_int_equal(of(&family, refused)->exit_status, 2);
     assert_int_equal(of(&family, poor)->exit_status, 2);
     assert_int_equal(of(&family, brief)->exit_status, 0);
     assert_int_equal(of(&family, late)->exit_status, 2);
     assert_true(of(&family, late)->began >= 5000 * NS_PER_MS);
-    drop_curtain(&family);
+    drop_curtain(&family.theatre);
 }
 
 /* A recall of the part is the child's to meet, and one that ignores it loses its own frames alone. */
@@ -271,15 +185,15 @@ static void a_recall_of_a_part_is_the_childs(void **state)
                       ignores ? "pages=80,kind=discardable,recalls=ignore;zipf=0.2,"
                                 "references=40000,think=10us"
                               : "pages=80,kind=discardable;zipf=0.2,references=20000,think=10us");
-        raise_curtain(&family);
-        play_to(&family, 60 * NS_PER_MS);
-        assert_true(play_recall(&family.play, child, 10) > 0);
-        play_on(&family);
+        raise_curtain(&family.theatre);
+        play_to(&family.theatre, 60 * NS_PER_MS);
+        assert_true(play_recall(&family.theatre.play, child, 10) > 0);
+        play_on(&family.theatre);
         assert_int_equal(of(&family, child)->revoked, ignores);
         assert_int_equal(of(&family, child)->exit_status, ignores ? 128 + SIGBUS : 0);
         assert_int_equal(of(&family, parent)->exit_status, 0);
         assert_false(of(&family, parent)->revoked);
-        drop_curtain(&family);
+        drop_curtain(&family.theatre);
     }
 }
 
@@ -298,12 +212,12 @@ static void no_frame_is_lost_in_a_storm(void **state)
         child = add_child(&family, "child", parent, 30, SHORT);
         (void)add_child(&family, "grandchild", child, 10, SHORT);
         (void)add(&family, "other", "guaranteed=10;extra=60", LONG);
-        family.config.storm_until = 200 * NS_PER_MS;
-        raise_curtain(&family);
-        play_storm(&family.play, storm_swarm(seed));
-        play_on(&family);
+        family.theatre.config.storm_until = 200 * NS_PER_MS;
+        raise_curtain(&family.theatre);
+        play_storm(&family.theatre.play, storm_swarm(seed));
+        play_on(&family.theatre);
         came_again += of(&family, child)->life > 1;
-        drop_curtain(&family);
+        drop_curtain(&family.theatre);
     }
     assert_true(came_again > 5);
 }

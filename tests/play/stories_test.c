@@ -28,67 +28,7 @@
 #include "world/clock.h"
 #include "workload/workload_text.h"
 
-#define TASKS_MAX 8u
-#define NS_PER_MS UINT64_C(1000000)
-
-/* A cast, and the play with it. */
-struct theatre {
-    struct play_config config;
-    struct policy_choice policy[TASKS_MAX];
-    struct walk_tables tables[TASKS_MAX];
-    struct actor_config actor[TASKS_MAX];
-    uint64_t start_ns[TASKS_MAX];
-    uint32_t tasks;
-    struct sublet_config stacked[2];
-    struct fileserver_config files;
-    struct play play;
-};
-
-static void theatre_begin(struct theatre *theatre, const char *arbiter, uint32_t frames,
-                          uint64_t seed)
-{
-    struct arbiter_choice choice = {NULL};
-
-    memset(theatre, 0, sizeof(*theatre));
-    assert_int_equal(arbiter_registry_choose_plugin(
-                         &choice, arbiter_registry_find(arbiter, strlen(arbiter)), NULL, NULL),
-                     0);
-    theatre->config = (struct play_config){.allocator = &heap_allocator,
-                                           .fresh = &heap_zeros,
-                                           .arbiter = choice.arbiter,
-                                           .frames = frames,
-                                           .swap_slots = 20000,
-                                           .seed = seed,
-                                           .costs = costs_default(),
-                                           .actors = TASKS_MAX,
-                                           .strict = true,
-                                           .check_every = 97};
-    memcpy(theatre->config.arbiter_params, choice.params, sizeof(choice.params));
-}
-
-static void engage(struct theatre *theatre, const char *name, const char *policy,
-                   const char *contract, const char *workload)
-{
-    uint32_t number = theatre->tasks++;
-    struct actor_config *actor = &theatre->actor[number];
-    struct workload parsed;
-    struct sp_error error;
-    int contracts;
-
-    if (policy_params_choose_live(&theatre->policy[number], policy, &error) != 0 ||
-        workload_text_parse(&parsed, workload, &error) != 0)
-        fail_msg("%s", error.text);
-    assert_int_equal(walk_tables_init(&theatre->tables[number], &parsed, &heap_allocator), 0);
-    *actor = (struct actor_config){.name = name,
-                                   .seed = random_stream(theatre->config.seed, name[0]).state,
-                                   .policy = theatre->policy[number].policy,
-                                   .params = theatre->policy[number].params,
-                                   .tables = &theatre->tables[number],
-                                   .renews = true};
-    contracts = terms_text_parse(contract, actor->wanted, &error);
-    assert_true(contracts > 0);
-    actor->contracts = (uint32_t)contracts;
-}
+#include "theatre.h"
 
 /* A physmem that rests on the first one, or on the one before; its number is how many there are now. */
 static void stack(struct theatre *theatre, const char *name, uint32_t above, const char *contract)
@@ -127,46 +67,6 @@ static void serve_files(struct theatre *theatre, uint32_t pages, uint64_t bytes)
     for (uint32_t i = 0; i < theatre->tasks; i++)
         for (uint32_t phase = 0; phase < WORKLOAD_PHASES_MAX; phase++)
             theatre->tables[i].file_bytes[phase] = bytes;
-}
-
-static void raise_curtain(struct theatre *theatre)
-{
-    assert_int_equal(play_init(&theatre->play, &theatre->config), 0);
-    for (uint32_t i = 0; i < theatre->tasks; i++)
-        play_add(&theatre->play, &theatre->actor[i], theatre->start_ns[i], 0);
-}
-
-/* To the end, which has to come. */
-static void play_on(struct theatre *theatre)
-{
-    enum play_step step;
-    uint64_t value = 0;
-
-    do {
-        step = play_next(&theatre->play, &value);
-        if (step == PLAY_WRONG)
-            fail_msg("seed %llu, event %llu: %s", (unsigned long long)theatre->config.seed,
-                     (unsigned long long)theatre->play.events, theatre->play.scene.wrong);
-        assert_int_not_equal(step, PLAY_FAILED);
-        assert_true(theatre->play.events < 20000000);
-    } while (step != PLAY_OVER);
-    play_settle(&theatre->play);
-    if (theatre->play.scene.wrong[0] != '\0')
-        fail_msg("%s", theatre->play.scene.wrong);
-    assert_null(physmem_check(theatre->play.scene.physmem->core));
-    assert_int_equal(device_status(&theatre->play.scene.device).used, 0);
-}
-
-static void drop_curtain(struct theatre *theatre)
-{
-    play_fini(&theatre->play);
-    for (uint32_t i = 0; i < theatre->tasks; i++)
-        walk_tables_fini(&theatre->tables[i]);
-}
-
-static const struct sp_stats *stats(const struct theatre *theatre, uint32_t number)
-{
-    return &theatre->play.actor[number].stats;
 }
 
 /* ---- Stories ---- */
@@ -720,8 +620,8 @@ static void what_is_taken_above_is_taken_below(void **state)
         play_while(&theatre, FIFTH - MS);
         assert_int_equal(play_server_signal(&theatre.play, PLAY_STACKED, SIGSTOP), 0);
         play_while(&theatre, 2 * FIFTH);
-        /* Of what is repossessed, whatever lies in one extent goes at a time. */
-        assert_in_range(status_of(&theatre).recalls_missed, 1, repossessed ? 10 : 1);
+        /* As long as it is stopped, a recall comes each time that the late task asks for more: 11, 14 and 6 frames. */
+        assert_int_equal(status_of(&theatre).recalls_missed, repossessed ? 3 : 1);
         assert_int_equal(status_of(&theatre).breaches, !repossessed);
         assert_int_equal(play_server_signal(&theatre.play, PLAY_STACKED, SIGCONT), 0);
         play_on(&theatre);
@@ -1533,19 +1433,6 @@ static void a_task_more_changes_no_other(void **state)
             assert_memory_equal(&alone, stats(&theatre, 0), sizeof(alone));
         drop_curtain(&theatre);
     }
-}
-
-/* Plays up to a time, at which nothing else needs to happen. */
-static void play_to(struct theatre *theatre, uint64_t when)
-{
-    enum play_step step;
-    uint64_t value = 0;
-
-    play_at(&theatre->play, when, 1);
-    do
-        step = play_next(&theatre->play, &value);
-    while (step == PLAY_EVENT);
-    assert_int_equal(step, PLAY_OTHER);
 }
 
 /* What the file server releases when it is recalled it has again, as long as nobody needed the frames; what somebody needed it

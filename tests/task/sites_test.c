@@ -354,7 +354,7 @@ static void hints_load_what_the_instruction_needs_next(void **state)
     assert_int_equal(site.faults, site.loads);
 }
 
-/* The batch is as large as it may be, and pages that there are not are not loaded. */
+/* Hints for more pages than a batch holds, or for pages outside the region, do no harm: all counters agree. */
 static void hints_may_ask_for_too_much(void **state)
 {
     static const struct {

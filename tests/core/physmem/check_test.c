@@ -12,7 +12,7 @@
 #define TOKEN UINT64_C(4711)
 #define MS    UINT64_C(1000000)
 
-/* Three tasks that have all that there is to have. */
+/* Three tasks that together have one of each kind of thing that the books count. */
 struct stage {
     struct world world;
     struct meddler server;
