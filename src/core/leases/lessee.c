@@ -425,7 +425,7 @@ static void on_allocated(struct lessee *lessee, const struct lessee_question *qu
 {
     uint32_t count = answer->error == 0 ? answer->count : 0;
 
-    ensure(count <= question->count && lessee->pieces > 0);
+    ensure(lessee->pieces > 0);
     lease_book_arrive(&lessee->book, NULL, question->start, count, true);
     lease_book_arrive(&lessee->book, NULL, question->start + count, question->count - count, false);
     lessee->granted += count;
@@ -494,8 +494,6 @@ static void on_answer(struct lessee *lessee, struct lessee_job *job,
         on_mapped(job->to, question, answer);
         break;
     case LESSEE_DESTROY:
-        /* Frames that came to a lease after it was lost were counted as lost. */
-        ensure(answer->error != 0 || answer->count == 0 || job->from->lost);
         break;
     }
 }
@@ -509,13 +507,31 @@ static void lease_answered(struct lease *lease)
     end_on(lease);
 }
 
+/* What no physmem that keeps the rules says; NULL: it may say that. */
+static const char *why_impossible(const struct lessee_job *job, const struct lessee_answer *answer)
+{
+    check(job->question.number > 0);
+    if (answer->error != 0)
+        return NULL;
+    if (job->question.kind == LESSEE_ALLOCATE && answer->count > job->question.count)
+        return "the physmem above says that it gave more frames than it was asked for";
+    /* Frames that came to a lease after it was lost were counted as lost. */
+    if (job->question.kind == LESSEE_DESTROY && answer->count > 0 && !job->from->lost)
+        return "the physmem above says that a container had frames, and it had none";
+    return NULL;
+}
+
 void lessee_answered(struct lessee *lessee, uint32_t number, const struct lessee_answer *answer)
 {
     struct lessee_job *job = take_job(lessee, number);
     struct lease *from = job->from, *to = job->to;
-    bool is_over = lessee->failed;
+    const char *impossible = why_impossible(job, answer);
+    bool is_over;
 
     check(answer->error == 0 || answer->runs == 0);
+    if (impossible != NULL)
+        lessee_fail(lessee, impossible);
+    is_over = lessee->failed;
     if (!is_over)
         on_answer(lessee, job, answer);
     memory_free(lessee->book.allocator, job, sizeof(*job));

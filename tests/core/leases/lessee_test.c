@@ -702,6 +702,79 @@ static void nothing_is_said_of_a_lease_that_has_ended(void **state)
     lessee_fini(&world->lessee);
 }
 
+/* Answer all questions as a physmem without memory pressure would, but say of one kind that there was a frame too many.
+ * Returns what the machine says of that; NULL: it has not failed. */
+static const char *answer_all(struct lessee *lessee, enum lessee_question_kind lie)
+{
+    const char *what = NULL;
+    struct lessee_effect effect;
+    uint32_t container = STOCK + 1;
+
+    while (lessee_next_effect(lessee, &effect)) {
+        const struct lessee_question *question = &effect.question;
+        const struct lessee_run run = {question->start, question->count};
+        struct lessee_answer answer = {.run = &run, .fd = -1};
+
+        assert_null(what); /* nothing follows */
+        if (effect.kind == LESSEE_FAILED)
+            what = effect.what;
+        if (effect.kind != LESSEE_QUESTION)
+            continue;
+        if (question->kind == LESSEE_CREATE)
+            answer.container = container++;
+        else if (question->kind == LESSEE_ALLOCATE)
+            answer.count = question->count;
+        else if (question->kind == LESSEE_MAP)
+            answer.runs = 1;
+        answer.count += question->kind == lie;
+        lessee_answered(lessee, question->number, &answer);
+    }
+    return what;
+}
+
+/* An answer that cannot be is not believed: the machine fails, and says what was wrong. */
+static void an_answer_that_cannot_be_ends_it(void **state)
+{
+    static const struct {
+        enum lessee_question_kind lie;
+        const char *words; /* NULL: there is no lie */
+    } cases[] = {{LESSEE_ALLOCATE, "more frames than it was asked for"},
+                 {LESSEE_DESTROY, "a container had frames"},
+                 {LESSEE_MAP, NULL}}; /* has no such number */
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *what;
+        struct lessee lessee;
+        struct lease *lease;
+        int owner;
+
+        assert_int_equal(lessee_init(&lessee, &heap_allocator, 50, STOCK, 0), 0);
+        lessee_start(&lessee);
+        what = answer_all(&lessee, cases[i].lie);
+        assert_null(what);
+        lessee_ask(&lessee, 20, false);
+        what = answer_all(&lessee, cases[i].lie);
+        if (cases[i].lie != LESSEE_ALLOCATE) {
+            assert_null(what);
+            lease = lessee_new(&lessee, &owner, 10);
+            assert_non_null(lease);
+            lessee_use(lease, 0, 5);
+            assert_null(answer_all(&lessee, cases[i].lie));
+            lessee_soil(lease, 0, 5);
+            lessee_end(lease);
+            what = answer_all(&lessee, cases[i].lie);
+        }
+        if (cases[i].words == NULL)
+            assert_null(what);
+        else
+            assert_non_null(what);
+        if (what != NULL && strstr(what, cases[i].words) == NULL)
+            fail_msg("%s", what);
+        lessee_fini(&lessee);
+    }
+}
+
 /* Without memory it fails once, says so last, and asks nothing more. */
 static void without_memory_it_fails_once(void **state)
 {
@@ -740,6 +813,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_frame_is_lost_whatever_is_taken),
         cmocka_unit_test(nothing_is_said_of_a_lease_that_has_ended),
+        cmocka_unit_test(an_answer_that_cannot_be_ends_it),
         cmocka_unit_test(without_memory_it_fails_once),
     };
 

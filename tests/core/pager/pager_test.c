@@ -8,6 +8,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/least.h"
+#include "core/pager/slots.h"
+#include "policy/ahead.h"
 #include "story.h"
 
 /* ---- Regions ---- */
@@ -105,6 +108,18 @@ static void test_neighbours_lie_side_by_side(void **state)
     story_touch(story, 24, 1, true); /* nothing lies beside it */
     assert_int_equal(page[24].slot, 1);
     story_end(story);
+}
+
+/* Policies reckon with the frames that the pager keeps free (policy/ahead.h), of which it does not tell them. */
+static void test_policies_know_how_many_frames_are_kept_free(void **state)
+{
+    (void)state;
+    for (uint32_t held = 1; held < 1000; held++) {
+        const struct pager pager = {.held = held, .config.slots = held};
+        uint32_t kept = slots_low(&pager);
+
+        assert_in_range(ahead_most(held - kept), kept, least_of(kept + 1, AHEAD_MOST));
+    }
 }
 
 static void test_recycled_frames_are_cleared(void **state)
@@ -648,6 +663,7 @@ int main(void)
         cmocka_unit_test(test_too_many_regions),
         cmocka_unit_test(test_first_touch),
         cmocka_unit_test(test_neighbours_lie_side_by_side),
+        cmocka_unit_test(test_policies_know_how_many_frames_are_kept_free),
         cmocka_unit_test(test_recycled_frames_are_cleared),
         cmocka_unit_test(test_swapping_out_and_in),
         cmocka_unit_test(test_a_clean_page_needs_no_store),
